@@ -1,0 +1,1 @@
+"""Pure decisions and data: no network, no clock, no Hera."""

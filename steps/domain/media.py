@@ -1,0 +1,50 @@
+"""The media service's words: which ISOs it holds, and what a host's lease shows of its installation."""
+
+from datetime import datetime
+from typing import Literal
+
+from steps.domain.host import Frozen, Iso
+
+CallbackEvent = Literal["pre-ok", "pre-failed", "post-ok"]
+
+
+class Callback(Frozen):
+    """One message from the installer on the host; evidence, never proof."""
+
+    event: CallbackEvent
+    text: str
+    at: datetime
+
+
+class Mark(Frozen):
+    """A note a step left on the lease, so that a second run of the step knows what the first one did."""
+
+    name: str
+    value: str
+    at: datetime
+
+
+class Lease(Frozen):
+    """A host's right to read its own ISO for a time, and what has been seen of its use. All times are the service's."""
+
+    run: str
+    host: str
+    serial: str
+    iso: Iso
+    url: str  # where the BMC reads the ISO; unguessable, ends in .iso
+    callback_url: str  # the installer appends /<event>?text=...
+    size_bytes: int  # of the host's ISO
+    expires_at: datetime
+    revoked: bool
+    now: datetime  # the service's clock when this was read
+    bytes_served: int  # every byte sent, repeats included
+    bytes_covered: int  # distinct bytes sent, counted in blocks of 64 KiB: what progress is made of
+    first_read_at: datetime | None
+    last_read_at: datetime | None
+    kickstart_read_at: datetime | None  # first time the kickstart's own bytes were sent
+    callbacks: tuple[Callback, ...]
+    marks: tuple[Mark, ...]
+
+    def mark(self, name: str) -> Mark | None:
+        """The newest mark of this name."""
+        return next((mark for mark in reversed(self.marks) if mark.name == name), None)

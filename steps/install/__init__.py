@@ -1,0 +1,1 @@
+"""Steps which take a bare server to a verified ESXi host."""

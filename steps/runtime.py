@@ -1,0 +1,98 @@
+"""What every step stands on in its pod: Hera's runner, secrets, progress, and how a failure is told.
+
+The environment is read here and nowhere else in `steps/`:
+
+HERASPHERE_SECRETS          folder of secrets, one folder per Secret and one file per key
+HERASPHERE_ENGINE           unix socket of the local engine; unset in a pod, where the Kubernetes API is used
+HERASPHERE_RUN_STORE        folder which keeps reports of a run
+HERASPHERE_TERMINATION_LOG  file whose one line the engine shows as the step's message
+ARGO_PROGRESS_FILE          file in which Argo looks for "N/M"
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from hera.workflows import RunnerScriptConstructor, script
+
+from steps.domain.errors import HerasphereError, NotFound
+from steps.domain.host import SecretRef
+
+OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
+RUNNER = RunnerScriptConstructor(outputs_directory=OUTPUTS_DIRECTORY)
+EXIT_BUG = 70  # EX_SOFTWARE: not one of ours, so never retried
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def step(**options: Any) -> Callable[[Function], Function]:
+    """Make a function of one Input and one Output a script template run by Hera's runner."""
+    decorate: Callable[[Function], Function] = script(constructor=RUNNER, **options)
+    return decorate
+
+
+def secret(ref: SecretRef) -> str:
+    """The secret's text without its trailing newline."""
+    folder = Path(os.environ.get("HERASPHERE_SECRETS", "/run/herasphere/secrets"))
+    path = folder / ref.name / ref.key
+    try:
+        return path.read_text().rstrip("\n")
+    except OSError as error:
+        raise NotFound(
+            f"secret {ref} cannot be read ({error.strerror})",
+            where="this step",
+            hint=f"mount the Secret {ref.name} with the key {ref.key}, or name another in the host table",
+        ) from error
+
+
+def say(text: str, **facts: str | int | float | bool) -> None:
+    """Log one JSON line on stderr; stdout belongs to Hera's runner."""
+    _event("say", text=text, **facts)
+
+
+def progress(percent: int, text: str) -> None:
+    """Tell how far the step is, 0 to 100, and the evidence for it."""
+    _event("progress", percent=percent, text=text)
+    path = os.environ.get("ARGO_PROGRESS_FILE")
+    if path:
+        Path(path).write_text(f"{percent}/100\n")
+
+
+def fail(error: BaseException) -> int:
+    """Tell the failure in one line, leave it as the step's message, and return the exit code."""
+    if isinstance(error, HerasphereError):
+        line, code = str(error), error.exit_code
+        _event("fault", text=error.what, where=error.where, hint=error.hint, exit_code=code)
+    else:
+        traceback.print_exception(error)
+        line, code = f"unexpected {type(error).__name__}: {error}", EXIT_BUG
+        _event(
+            "fault", text=line, where="", hint="this is a defect of herasphere: report it with this log", exit_code=code
+        )
+    path = Path(os.environ.get("HERASPHERE_TERMINATION_LOG", "/dev/termination-log"))
+    if path.parent != Path("/dev") or path.exists():
+        path.write_text(line + "\n")
+    return code
+
+
+def _event(kind: str, **facts: str | int | float | bool) -> None:
+    print(json.dumps({"t": round(time.time(), 3), "kind": kind, **facts}), file=sys.stderr, flush=True)
+
+
+def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, _trace)
+        return
+    code = fail(error)
+    sys.stdout.flush()
+    os._exit(code)  # an excepthook cannot choose the exit code otherwise
+
+
+if "hera__outputs_directory" in os.environ:  # only in a pod: set by RUNNER on every template it makes
+    sys.excepthook = _exit_by_error

@@ -1,0 +1,1 @@
+"""What runs at the desk: workflows written with Hera, the `hera` command, and the engines that run them."""

@@ -1,0 +1,1 @@
+"""The engines a rendered manifest runs on."""
