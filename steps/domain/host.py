@@ -1,4 +1,4 @@
-"""One host as it travels from the plan through the workflow's parameters into each step: frozen, and without secrets."""
+"""One host as it travels from the plan through the workflow's parameters into each step: frozen, without secrets."""
 
 from typing import Literal
 
@@ -77,6 +77,17 @@ class Network(Frozen):
     hostname: str = Field(description="fully qualified where a domain is known")
 
 
+class Timeouts(Frozen):
+    """How long each stage of an installation may go without new evidence before it counts as stalled."""
+
+    boot_s: int = Field(
+        1200, description="from power-on until the BMC reads the ISO: POST of a big server takes minutes"
+    )
+    load_s: int = Field(900, description="without a new byte of the ISO being read")
+    install_s: int = Field(2700, description="from the kickstart being read until the installer says it is done")
+    reboot_s: int = Field(1800, description="from then until the installed ESXi answers")
+
+
 class Host(Frozen):
     """One server and what is to stand on it."""
 
@@ -92,6 +103,7 @@ class Host(Frozen):
     protected: bool = False
     overwrite_vmfs: bool = Field(False, description="let the installer write over a VMFS found on the chosen disk")
     proof: Proof = "fingerprint"
+    timeouts: Timeouts = Timeouts()
     api: str = Field("", description="host:port where ESXi's API is reached, if not at the address itself on 443")
 
     @property

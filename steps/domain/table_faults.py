@@ -1,0 +1,106 @@
+"""What pydantic found wrong with a table as faults a person can act on; the sound rest is kept for more checks."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from steps.domain.errors import Fault
+from steps.domain.source import Path, Source
+from steps.domain.table import Table
+
+
+NO_HOSTS = "hosts: followed by a list, each host beginning with '- name: esx01'"
+
+
+def check_values(source: Source) -> tuple[Table | None, list[Fault], set[Path]]:
+    """Validate each value of the table alone.
+
+    Returns the table without its faulty values (None when nothing is left to look at), the faults, and the paths that
+    were left out, so that they are not called missing later.
+    """
+    faults: list[Fault] = []
+    removed: set[Path] = set()
+    data = source.data
+    if not isinstance(data, dict):
+        return None, [source.fault((), "not a host table", "it has the keys defaults, hosts and rollout")], removed
+    for _ in range(5):  # a faulty value can hide another one behind it, e.g. in a reference of a reference
+        try:
+            return Table.model_validate(data), faults, removed
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                path = _existing(data, details["loc"])
+                if path not in removed and tuple(details["loc"]) not in removed:
+                    faults.append(_fault(source, path, dict(details)))
+                    removed.add(path)
+        data = _without(data, removed)
+    return None, faults, removed
+
+
+def _existing(data: Any, loc: tuple[str | int, ...]) -> Path:
+    """The longest part of pydantic's location which is a path in the data."""
+    path: Path = ()
+    for part in loc:
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if not in_list and not (isinstance(data, dict) and part in data):
+            break
+        data = data[part]
+        path = (*path, part)
+    return path
+
+
+def _fault(source: Source, path: Path, details: dict[str, Any]) -> Fault:
+    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "the table")
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "herasphere":
+        return source.fault(path, context["message"], context["hint"])
+    if kind == "extra_forbidden":
+        known = list(_model_at(path[:-1]).model_fields)
+        return source.fault(path, f"unknown key {path[-1]!r}", did_you_mean(str(path[-1]), known), key=True)
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return source.fault(path, f"{name} must be a mapping of keys", "indent its keys below it")
+    if kind == "missing":
+        return source.fault(path, "the table has no hosts", NO_HOSTS)
+    if kind in ("tuple_type", "list_type"):
+        return source.fault(path, f"{name} must be a list", NO_HOSTS if name == "hosts" else "[first, second]")
+    if kind == "literal_error":
+        return source.fault(path, f"{name} is {details['input']!r}", f"one of {context['expected']}")
+    if kind.startswith("bool"):
+        return source.fault(path, f"{name} is {details['input']!r}", "true or false")
+    if kind.startswith("int"):
+        return source.fault(path, f"{name} is {details['input']!r}", "a whole number")
+    if kind == "string_type":
+        return source.fault(path, f"{name} must be a single value", "not a list or a mapping")
+    return source.fault(path, f"{name}: {details['msg']}", "see docs/host-table.md")
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A hint naming the known words nearest to this one, or all of them."""
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else "known here: " + ", ".join(known)
+
+
+def _model_at(path: Path) -> type[BaseModel]:
+    """The model which describes the mapping at this path."""
+    model: type[BaseModel] = Table
+    for part in path:
+        if isinstance(part, int):
+            continue
+        model = next(_models_in(model.model_fields[part].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def _without(data: Any, removed: set[Path], path: Path = ()) -> Any:
+    if isinstance(data, dict):
+        return {k: _without(v, removed, (*path, k)) for k, v in data.items() if (*path, k) not in removed}
+    if isinstance(data, list):  # places in a list must not shift: an unusable item becomes an empty one
+        return [{} if (*path, i) in removed else _without(v, removed, (*path, i)) for i, v in enumerate(data)]
+    return data
