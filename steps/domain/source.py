@@ -98,7 +98,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             inner = (*parents, id(node))
             return [self.build(item, (*path, index), inner) for index, item in enumerate(node.value)]
-        is_plain = node.style is None
+        is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
         return None if is_plain and node.value in ("", "~", "null") else str(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, parents: tuple[int, ...]) -> dict[str, Any]:

@@ -270,7 +270,7 @@ class RolloutEntry(Entry):
 class Table(Entry):
     """A file that `hera run install-hosts -f` takes."""
 
-    defaults: HostEntry = HostEntry()  # type: ignore[call-arg] # every field has a default
+    defaults: HostEntry = HostEntry()
     hosts: tuple[HostEntry, ...]
     rollout: RolloutEntry = RolloutEntry()
 

@@ -10,7 +10,6 @@ from steps.domain.errors import Fault
 from steps.domain.source import Path, Source
 from steps.domain.table import Table
 
-
 NO_HOSTS = "hosts: followed by a list, each host beginning with '- name: esx01'"
 
 

@@ -1,0 +1,59 @@
+"""Afterwards nothing of this run is left at the host's BMC: its ISO ejected, the boot override cleared, the URL dead.
+
+Runs however the host's run ended. What this run did not do, it does not undo: a host that was refused is not touched.
+"""
+
+from hera.workflows.io import Input as StepInput
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.domain.errors import NotFound
+from steps.domain.host import Host
+from steps.domain.media import Lease
+from steps.domain.mounting import EjectAction, decide_eject
+from steps.install.peers import bmc_of, media_at
+
+
+class Input(StepInput):
+    host: Host
+    run: str
+    media: str
+
+
+class Output(StepOutput):
+    action: EjectAction
+
+
+@runtime.step()
+def eject_iso(given: Input) -> Output:
+    host = given.host
+    with media_at(given.media) as media:
+        try:
+            lease = media.lease(run=given.run, host=host.name)
+        except NotFound:
+            runtime.progress(100, "nothing was prepared for this host")
+            return Output(action="nothing")
+        action: EjectAction = "nothing"
+        if lease.mark("mount"):
+            action = _undo(host, lease)
+        media.revoke(run=given.run, host=host.name)
+    return Output(action=action)
+
+
+def _undo(host: Host, lease: Lease) -> EjectAction:
+    with bmc_of(host) as bmc:
+        cd = bmc.cd()
+        action = decide_eject(cd, lease.url)
+        if action == "eject":
+            bmc.eject()
+        cleared = False
+        if lease.mark("override") and action != "leave":
+            cleared = bmc.boot_override().enabled != "Disabled"
+            bmc.clear_boot_override()
+    said = {
+        "eject": "ISO ejected",
+        "nothing": "nothing was mounted any more",
+        "leave": f"the virtual CD holds {cd.image}, which is not this run's: left alone",
+    }
+    runtime.progress(100, said[action] + (", boot override cleared" if cleared else ""))
+    return action

@@ -1,0 +1,81 @@
+"""Afterwards each host of the table has had its own install-host workflow, never more than `limit` at a time.
+
+Run a second time it finds its children by their names and goes on; a closed laptop changes nothing.
+"""
+
+from typing import Any
+
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.clients import engine
+from steps.domain.children import HOST_LABEL, child_of
+from steps.domain.errors import Conflict, HerasphereError, Refused
+from steps.domain.host import Host
+from steps.domain.plan import digest_of
+from steps.domain.rollout import FINISHED, next_moves
+from steps.domain.wait import SYSTEM_CLOCK
+from steps.install import plan_hosts
+
+LOOK_EVERY_S = 2.0
+
+
+class Input(plan_hosts.Input):
+    run: str
+    uid: str
+    digest: str
+    limit: int = 0
+
+
+class Output(StepOutput):
+    succeeded: int
+    failed: int
+
+
+class HostsFailed(HerasphereError):
+    """Some hosts did not get through; each one's own workflow tells why."""
+
+    exit_code = 1
+
+
+@runtime.step()
+def rollout(given: Input) -> Output:
+    plan = plan_hosts.plan_of(plan_hosts.Input(**given.model_dump(include=set(plan_hosts.Input.model_fields))))
+    if digest_of(plan) != given.digest:
+        raise Refused("the plan changed while the run was starting", where=given.run, hint="start a new run")
+    hosts = {host.name: host for host in plan.hosts}
+    children = engine.connect(runtime.engine_socket())
+    phases = _drive(given, hosts, children, given.limit or plan.limit)
+    failed = sorted(name for name, phase in phases.items() if phase != "Succeeded")
+    if failed:
+        raise HostsFailed(
+            f"{len(failed)} of {len(hosts)} hosts failed: {', '.join(failed)}",
+            where=given.run,
+            hint="see the report; run the failed ones again with --only",
+        )
+    return Output(succeeded=len(hosts), failed=0)
+
+
+def _drive(given: Input, hosts: dict[str, Host], children: engine.Engine, limit: int) -> dict[str, str]:
+    while True:
+        phases = _phases(children.list(given.run))
+        moves = next_moves(list(hosts), phases, limit)
+        for name in moves.start:
+            runtime.say(f"starting {name}", host=name)
+            try:
+                children.create(_child(given, hosts[name]))
+            except Conflict:
+                runtime.say(f"{name} was started before", host=name)
+        done = sum(phase in FINISHED for phase in phases.values())
+        runtime.progress(100 * done // len(hosts), f"{done} of {len(hosts)} hosts done")
+        if moves.finished:
+            return phases
+        SYSTEM_CLOCK.sleep(LOOK_EVERY_S)
+
+
+def _child(given: Input, host: Host) -> dict[str, Any]:
+    return child_of(host, run=given.run, uid=given.uid, media=given.media, reinstall=given.reinstall)
+
+
+def _phases(workflows: list[dict[str, Any]]) -> dict[str, str]:
+    return {w["metadata"]["labels"][HOST_LABEL]: w.get("status", {}).get("phase", "") for w in workflows}

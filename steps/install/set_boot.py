@@ -1,0 +1,40 @@
+"""Afterwards the server is off and will start from its virtual CD, once."""
+
+from typing import Literal
+
+from hera.workflows.io import Input as StepInput
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.domain.host import Host
+from steps.domain.identity import check_server, must_be_ours, must_be_wanted
+from steps.install.peers import bmc_of, media_at
+
+
+class Input(StepInput):
+    host: Host
+    run: str
+    media: str
+
+
+class Output(StepOutput):
+    action: Literal["set", "nothing"]
+
+
+@runtime.step()
+def set_boot(given: Input) -> Output:
+    host = given.host
+    with media_at(given.media) as media, bmc_of(host) as bmc:
+        lease = media.lease(run=given.run, host=host.name)
+        must_be_wanted(host, lease)
+        if lease.mark("power-on"):
+            runtime.progress(100, "the server was started by this run already")
+            return Output(action="nothing")
+        check_server(host, bmc.facts())
+        must_be_ours(host, given.run, bmc.cd(), lease.url)
+        # off first: some BMCs refuse the override during POST, and some forget it at a warm reset
+        media.mark(run=given.run, host=host.name, name="override")
+        bmc.power_off()
+        override = bmc.boot_once_from_cd(host.boot_mode)
+    runtime.progress(100, f"power off, next start once from {override.target} ({override.mode or host.boot_mode})")
+    return Output(action="set")

@@ -1,0 +1,42 @@
+"""Afterwards no host's workflow of this run is under way any more: those that were have been stopped and cleaned up."""
+
+from hera.workflows.io import Input as StepInput
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.clients import engine
+from steps.domain.rollout import FINISHED
+from steps.domain.wait import wait_until
+
+CLEAN_UP_TAKES_S = 900.0  # ejecting at a slow BMC, with retries
+
+
+class Input(StepInput):
+    run: str
+
+
+class Output(StepOutput):
+    stopped: int
+
+
+@runtime.step()
+def stop_hosts(given: Input) -> Output:
+    children = engine.connect(runtime.engine_socket())
+    under_way = _under_way(children, given.run)
+    for name in under_way:
+        runtime.say(f"stopping {name}")
+        children.stop(name)
+    if under_way:
+        wait_until(
+            lambda: None if _under_way(children, given.run) else True,
+            what="the clean-up of stopped hosts",
+            where=given.run,
+            hint="look at the hosts' own workflows; media may still be mounted",
+            timeout_s=CLEAN_UP_TAKES_S,
+        )
+    return Output(stopped=len(under_way))
+
+
+def _under_way(children: engine.Engine, run: str) -> list[str]:
+    workflows = children.list(run)
+    return [w["metadata"]["name"] for w in workflows if w.get("status", {}).get("phase", "") not in FINISHED]

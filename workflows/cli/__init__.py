@@ -1,0 +1,37 @@
+"""The `hera` command: one file per group of commands. Only here is anything printed, and only here the program exits.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 the run failed for some host, 2 wrong usage or configuration
+(nothing touched), 3 refused by a guard (nothing touched).
+"""
+
+import os
+import sys
+
+import typer
+
+from steps.domain.errors import HerasphereError, Refused
+from workflows.cli import check, doctor, media, run
+
+app = typer.Typer(
+    name="hera",
+    help="The vSphere life cycle as workflows: ESXi on bare metal, images, appliances.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+check.add_to(app)
+run.add_to(app)
+doctor.add_to(app)
+app.add_typer(media.app, name="media")
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one clear message, never a traceback."""
+    try:
+        app()
+    except HerasphereError as error:
+        print(error, file=sys.stderr)
+        sys.exit(3 if isinstance(error, Refused) else 2)
+    except BrokenPipeError:  # `hera render ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""`hera validate`, `plan`, `render`, `generate`: everything that touches nothing."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steps.domain.errors import ConfigError
+from steps.domain.plan import digest_of
+from workflows.catalog import CATALOG, rendered
+from workflows.cli.options import AsJson, For, Only, Reinstall, TableFile, Tables, desk_of
+from workflows.cli.tables import plan_text
+
+WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(validate)
+    app.command()(plan)
+    app.command()(render)
+    app.command(
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        help="Hera's own `generate` (YAML from Python and back), unchanged.",
+    )(generate)
+
+
+def validate(file: Tables, more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None, engine: For = "local") -> None:
+    """Tell every fault of the given tables at once, as FILE:LINE:COL: message (hint)."""
+    failed = False
+    for path in [*file, *(more or [])]:
+        try:
+            hosts = len(desk_of(path, engine).plan().hosts)
+            print(f"{path}: {hosts} host{'s' if hosts != 1 else ''}, no fault", file=sys.stderr)
+        except ConfigError as error:
+            failed = True
+            print(error)
+    if failed:
+        raise typer.Exit(2)
+
+
+def plan(
+    workflow: WorkflowName, file: TableFile, only: Only = None, reinstall: Reinstall = False, json: AsJson = False,
+    engine: For = "local",
+) -> None:  # fmt: skip
+    """Show what a run would do, and touch nothing."""
+    _known(workflow, needs_table=True)
+    made = desk_of(file, engine).plan(only=only, reinstall=reinstall)
+    if json:
+        print(made.model_dump_json(indent=2))
+    else:
+        print(plan_text(made))
+        print(f"plan {digest_of(made)}", file=sys.stderr)
+
+
+def render(
+    workflow: Annotated[str | None, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="every workflow there is")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="folder for --all")] = None,
+) -> None:
+    """Print the Argo manifest of a workflow, or write all of them into a folder."""
+    if everything != (workflow is None) or everything != (output is not None) or (everything and file):
+        raise typer.BadParameter("either WORKFLOW [-f FILE], or --all -o DIR")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for name in CATALOG:
+            (output / f"{name}.yaml").write_text(rendered(name))
+            print(output / f"{name}.yaml")
+        return
+    name = _known(workflow or "")
+    if file is None:
+        print(rendered(name), end="")
+        return
+    desk = desk_of(file, "argo")
+    desk.plan()
+    parameters = {"table": desk.text().decode()} if name == "install-hosts" else {}
+    print(rendered(name, parameters=parameters, secrets=desk.references), end="")
+
+
+def generate(context: typer.Context) -> None:
+    try:
+        from hera.__main__ import main as upstream
+
+        upstream(["generate", *context.args])
+    except ModuleNotFoundError as error:
+        print(f"{error} (hint: pip install 'hera[cli]')", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def _known(workflow: str, *, needs_table: bool = False) -> str:
+    names = [name for name in CATALOG if not needs_table or name == "install-hosts"]
+    if workflow not in names:
+        raise typer.BadParameter(f"{workflow!r} is none of: {', '.join(names)}", param_hint="WORKFLOW")
+    return workflow

@@ -1,0 +1,23 @@
+"""Options that several commands share, so that they read and mean the same everywhere."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows.desk import Desk, Engine
+
+Tables = Annotated[
+    list[Path], typer.Option("--file", "-f", metavar="FILE", help="host table (YAML); see docs/host-table.md")
+]
+TableFile = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="HOST", help="take this host alone; repeatable")]
+Reinstall = Annotated[bool, typer.Option("--reinstall", help="install over an ESXi where one is found")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+For = Annotated[Engine, typer.Option("--for", help="where the run will happen: on this machine, or on a cluster")]
+
+
+def desk_of(table: Path, engine: Engine = "local") -> Desk:
+    """The desk for this table, with this process's environment."""
+    return Desk(table, os.environ, engine)

@@ -1,0 +1,68 @@
+"""What every template and workflow has in common: image, identity, retry, pod hygiene. The one user of Hera's hooks."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from hera.shared import register_pre_build_hook
+from hera.workflows import RetryStrategy, Script
+from hera.workflows.models import (
+    Backoff,
+    Capabilities,
+    EmptyDirVolumeSource,
+    PodGC,
+    PodSecurityContext,
+    ResourceRequirements,
+    SecurityContext,
+    TTLStrategy,
+    Volume,
+    VolumeMount,
+)
+
+from steps.domain.children import SECRETS_VOLUME, secrets_volume
+from steps.domain.host import SecretRef
+
+VERSION = version("herasphere")
+IMAGE = f"herasphere/runner:{VERSION}"
+SERVICE_ACCOUNT = "herasphere-steps"
+SECRETS_PATH = "/run/herasphere/secrets"
+TTL_S = 7 * 24 * 3600
+
+# A deleted pod is an Error without an exit code; 75 is Unavailable, the only failure of ours that passes by itself.
+RETRY = RetryStrategy(
+    limit=3,
+    expression="asInt(lastRetry.exitCode) == 75 || lastRetry.status == 'Error'",
+    retry_policy="Always",
+    backoff=Backoff(duration="5s", factor=3, max_duration="5m"),
+)
+
+SCRATCH = Volume(name="tmp", empty_dir=EmptyDirVolumeSource())
+
+
+@register_pre_build_hook
+def finish_step(step: Script) -> Script:
+    """Give each step what all have in common; Hera itself would bind an image when the decorator runs."""
+    step.image = IMAGE
+    step.image_pull_policy = "IfNotPresent"
+    step.retry_strategy = step.retry_strategy or RETRY
+    step.volume_mounts = [
+        VolumeMount(name=SECRETS_VOLUME, mount_path=SECRETS_PATH, read_only=True),
+        VolumeMount(name=SCRATCH.name, mount_path="/tmp"),
+    ]
+    step.resources = ResourceRequirements(requests={"cpu": "20m", "memory": "96Mi"}, limits={"memory": "256Mi"})
+    step.security_context = SecurityContext(
+        allow_privilege_escalation=False, capabilities=Capabilities(drop=["ALL"]), read_only_root_filesystem=True
+    )
+    return step
+
+
+def workflow_defaults(secrets: Iterable[SecretRef]) -> dict[str, Any]:
+    """Arguments for every Workflow and WorkflowTemplate; `secrets` are those its steps may read."""
+    return {
+        "service_account_name": SERVICE_ACCOUNT,
+        "volumes": [Volume.model_validate(secrets_volume(secrets)), SCRATCH],
+        "security_context": PodSecurityContext(run_as_non_root=True, run_as_user=10001, fs_group=10001),
+        "pod_gc": PodGC(strategy="OnPodSuccess"),  # the pods of failed steps stay for a look
+        "ttl_strategy": TTLStrategy(seconds_after_completion=TTL_S),
+        "labels": {"app.kubernetes.io/part-of": "herasphere", "app.kubernetes.io/version": VERSION},
+    }

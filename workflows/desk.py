@@ -1,0 +1,93 @@
+"""The desk's side of a host table: its files, its environment, and the ISOs on its disks."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from steps.domain import iso as esxi_iso
+from steps.domain.errors import ConfigError, Fault, HerasphereError, NotFound
+from steps.domain.host import Iso, SecretRef
+from steps.domain.plan import InstallPlan, plan_install
+from steps.domain.table import SecretEntry
+from steps.domain.table_checks import Surroundings
+
+Engine = Literal["local", "argo"]
+
+
+@dataclass
+class Desk:
+    """A host table on this machine, and what it refers to.
+
+    engine: where the run will happen; a reference that cannot be resolved there is a fault of the table
+    secrets, references and isos: what has been met so far, for the run to hand on
+    """
+
+    table: Path
+    environment: Mapping[str, str]
+    engine: Engine = "local"
+    secrets: dict[SecretRef, str] = field(default_factory=dict)
+    references: set[SecretRef] = field(default_factory=set)
+    isos: dict[Path, Iso] = field(default_factory=dict)
+
+    def plan(self, *, only: list[str] | None = None, reinstall: bool = False) -> InstallPlan:
+        """The plan of the table; ConfigError with all its faults."""
+        around = Surroundings(read_secret=self.read_secret, find_iso=self.find_iso)
+        return plan_install(self.text(), str(self.table), around, only=only or (), reinstall=reinstall)
+
+    def text(self) -> bytes:
+        try:
+            return self.table.read_bytes()
+        except OSError as error:
+            hint = "give the path of a host table; config/hosts.example.yaml is one"
+            raise ConfigError([Fault(str(self.table), 0, 0, f"cannot be read: {error.strerror}", hint)]) from error
+
+    def read_secret(self, entry: SecretEntry) -> str | None:
+        """The secret's text; None for a Kubernetes Secret, which only the cluster can read."""
+        self.references.add(entry.ref)
+        if entry.secret:
+            if self.engine == "local":
+                hint = "use {env: NAME} or {file: PATH}, or submit the run to the cluster"
+                raise NotFound(f"{entry} cannot be read by a run on this machine", hint=hint)
+            return None
+        text = self._from_environment(entry.env) if entry.env else self._from_file(entry.file or "")
+        self.secrets[entry.ref] = text
+        return text
+
+    def _from_environment(self, name: str) -> str:
+        if name not in self.environment:
+            raise NotFound(f"environment variable {name} is not set", hint=f"export {name}, or use {{file: PATH}}")
+        return self.environment[name]
+
+    def _from_file(self, name: str) -> str:
+        path = self.table.parent / name
+        try:
+            return path.read_text().removesuffix("\n").removesuffix("\r")
+        except OSError as error:
+            raise NotFound(f"file {path} cannot be read: {error.strerror}", hint="correct the path") from error
+        except UnicodeDecodeError as error:
+            raise NotFound(f"file {path} is no text", hint="a file that holds only the secret") from error
+
+    def find_iso(self, name: str) -> Iso:
+        """What ESXi the ISO at this path holds; a path is relative to the table's folder."""
+        path = self.table.parent / name
+        try:
+            with path.open("rb") as file:
+                facts = esxi_iso.inspect(file)
+                file.seek(0)
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise NotFound(f"ISO {path} cannot be read: {error.strerror}", hint="correct the path") from error
+        except HerasphereError as error:
+            error.where = error.where or str(path)
+            raise
+        found = Iso(
+            sha256=sha256,
+            name=path.name,
+            size_bytes=path.stat().st_size,
+            version=facts.version,
+            build=facts.build,
+        )
+        self.isos[path.resolve()] = found
+        return found
