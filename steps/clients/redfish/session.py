@@ -103,9 +103,12 @@ class OneLogin(sushy.auth.SessionOrBasicAuth):  # type: ignore[misc]
             self._opened.append(self._session_resource_id)
 
     def close(self) -> None:
-        """Log out of every session opened: sushy forgets the old one when it logs in anew after a 401 or 403."""
+        """Log out of every session opened: sushy forgets the old one when it logs in anew after a 401 or 403.
+
+        Nothing is raised: it must not hide the error which ended the session, and an expired one is closed too.
+        """
         for session in self._opened:
-            with suppress(sushy.exceptions.SushyError):  # expired already, or the BMC is gone: both end the session
+            with suppress(Exception):
                 self._connector._op("DELETE", session, allow_reauth=False)
         self._opened.clear()
         if self._connector is not None:  # sushy closes even what it could not make
@@ -122,7 +125,7 @@ def log_in(
         connector = OneAtATime(bmc.url, verify=verify, clock=clock, read_timeout_s=read_timeout_s)
         undo.callback(connector.close)
         auth = OneLogin(bmc.username, password)
-        undo.callback(_quietly, auth)
+        undo.callback(auth.close)
         with translated(where):
             root = sushy.Sushy(bmc.url, auth=auth, connector=connector)
         yield root, connector
@@ -135,9 +138,3 @@ def _trust(bmc: Bmc, ca_pem: str, undo: ExitStack) -> bool | str:
     file = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="bmc-ca-")), "ca.pem")
     file.write_text(ca_pem)
     return str(file)
-
-
-def _quietly(auth: OneLogin) -> None:
-    """Log out; a failure of that must not hide the error which ended the session."""
-    with suppress(Exception):
-        auth.close()

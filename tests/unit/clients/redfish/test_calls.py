@@ -94,6 +94,7 @@ def test_power_is_switched_only_when_it_has_to_be(any_site: Site) -> None:
         assert bmc.boot_progress() == "OSRunning"
         assert bmc.power_off() == "off"
     assert any_site.machine.done == ["on from disk in UEFI", "off"]
+    assert any_site.sent("POST", "ComputerSystem.Reset") == 2
 
 
 def test_a_certificate_of_another_authority_is_refused(tls_site: Site) -> None:
@@ -105,6 +106,7 @@ def test_a_certificate_of_another_authority_is_refused(tls_site: Site) -> None:
     assert "bmc.ca" in refused.value.hint
     assert "verify_tls" in refused.value.hint
     assert tls_site.bmc.log.entries == []
+    assert tls_site.clock.seconds == 0  # a certificate does not become trusted by trying again
 
 
 def test_without_a_ca_only_public_ones_are_trusted(tls_site: Site) -> None:

@@ -114,6 +114,15 @@ def test_media_shown_after_the_eject_are_waited_away(site: Site) -> None:
     assert site.sent("POST", "EjectMedia") == 1
 
 
+def test_an_eject_that_wants_an_empty_document_gets_one(site: Site) -> None:
+    site.bmc.behaviour.stale_reads = 10
+    with site.connect() as bmc:
+        bmc.insert(site.iso_url)
+        site.bmc.faults.append(Fault(path="EjectMedia", answer=415))
+        assert not bmc.eject().inserted
+    assert [entry.body for entry in site.bmc.log.of("POST", "EjectMedia")] == [b"", b"{}"]
+
+
 def test_an_override_that_is_not_taken_is_told_with_both(site: Site) -> None:
     site.bmc.behaviour.boot_swallowed = True
     with site.connect() as bmc, pytest.raises(VerifyFailed, match=r"Cd Once in mode UEFI .* the BMC shows none"):
