@@ -81,7 +81,7 @@ def _message(entry: Any) -> str:
 def _of_status(error: Any, where: str) -> HerasphereError:
     status = int(error.status_code)
     told = said({"error": error.body}) if error.body else ""
-    what = f"the BMC answered {status}" + (f": {told}" if told else "") + _request_of(error)
+    what = f"the BMC answered {status}{_request_of(error)}" + (f": {told}" if told else "")
     if status == 401:
         return AccessDenied(
             what, where=where, hint="check bmc.username and the password; the account may be locked for a while"

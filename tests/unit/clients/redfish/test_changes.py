@@ -49,7 +49,7 @@ def test_an_insert_answered_503_is_tried_three_times(site: Site) -> None:
     with site.connect() as bmc:
         assert bmc.insert(site.iso_url).image == site.iso_url
         busy.times = 99
-        with pytest.raises(Unavailable, match=r"503: An eject is in progress\. .* POST /redfish/v1/Systems/"):
+        with pytest.raises(Unavailable, match=r"503 to POST /redfish/v1/Systems/.*: An eject is in progress\."):
             bmc.insert(site.iso_url)
     assert site.sent("POST", "InsertMedia") == 3 + 3
 
@@ -58,7 +58,7 @@ def test_an_image_the_bmc_cannot_read_is_told_with_the_bmcs_words(site: Site) ->
     url = site.iso_url.replace(".iso", ".gone")
     with (
         site.connect() as bmc,
-        pytest.raises(Unsupported, match=r"400: The image .* its server answers 404") as refused,
+        pytest.raises(Unsupported, match=r"400 to POST .*: The image .* its server answers 404") as refused,
     ):
         bmc.insert(url)
     assert url in refused.value.hint
@@ -102,7 +102,7 @@ def test_a_refused_eject_is_told_though_sushy_hides_it(site: Site, status: int, 
     with site.connect() as bmc:
         bmc.insert(site.iso_url)
         site.bmc.faults.append(Fault(path="EjectMedia", answer=status, times=99, message="Not now."))
-        with pytest.raises(kind, match=f"{status}: Not now"):
+        with pytest.raises(kind, match=rf"{status} .*: Not now"):
             bmc.eject()
 
 
