@@ -1,0 +1,125 @@
+"""python -m tests.lab: build, bring up and take down the simulated site."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.lab.build import BuildFailed, build
+from tests.lab.network import LabNetwork, NetworkRefused
+from tests.lab.packages import PACKAGES
+from tests.lab.qemu import MachineError
+from tests.lab.site import Site, SiteFailed
+from tests.lab.spec import default_servers
+
+DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "herasphere-lab"
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    try:
+        return int(options.run(options))
+    except (BuildFailed, NetworkRefused, SiteFailed, MachineError) as error:
+        print(f"tests.lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("packages", help="print the Debian packages the lab needs")
+    command.add_argument("--install", action="store_true", help="install those that are missing")
+    command.add_argument("--if-allowed", action="store_true", help="say so, and go on, where that is not allowed")
+    command.set_defaults(run=_packages)
+    command = commands.add_parser("build", help="build the ESXi stand-in's ISO into the cache")
+    command.set_defaults(run=_build)
+    command = commands.add_parser("up", help="start servers with BMCs, and write a host table for them")
+    command.add_argument("--servers", type=int, default=2, choices=range(1, 21), metavar="N", help="1 to 20, default 2")
+    command.add_argument("--name", default=LabNetwork.name, help="of the network namespace (default %(default)s)")
+    command.add_argument("--subnet", default=LabNetwork.subnet, help="a free /24 (default %(default)s)")
+    command.set_defaults(run=_up)
+    _add_folder(command)
+    for name, function, text in (("down", _down, "stop it, leaving nothing behind"), ("status", _status, "what runs")):
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(run=function)
+        _add_folder(command)
+    return parser
+
+
+def _add_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="the site's folder (default %(default)s)")
+
+
+def _packages(options: argparse.Namespace) -> int:
+    if not options.install:
+        print("\n".join(PACKAGES))
+        return 0
+    missing = _missing_packages()
+    if not missing:
+        return 0
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    if shutil.which("apt-get") is None or (sudo and options.if_allowed and not _sudo_is_silent()):
+        print(f"the simulated site is left out, it needs these Debian packages: {' '.join(missing)}", file=sys.stderr)
+        return 0 if options.if_allowed else 1
+    print(f"installing Debian packages: {' '.join(missing)}", file=sys.stderr)
+    quiet = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
+    subprocess.run([*sudo, *quiet, "update"], stdout=subprocess.DEVNULL)
+    install = [*sudo, *quiet, "install", "--no-install-recommends", *missing]
+    done = subprocess.run(install, stdout=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    return 0 if options.if_allowed else done.returncode
+
+
+def _missing_packages() -> list[str]:
+    if shutil.which("dpkg-query") is None:
+        return list(PACKAGES)
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES]
+    shown = subprocess.run(query, capture_output=True, text=True).stdout
+    installed = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
+    return [name for name in PACKAGES if name not in installed]
+
+
+def _sudo_is_silent() -> bool:
+    return (
+        shutil.which("sudo") is not None and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
+    )
+
+
+def _build(options: argparse.Namespace) -> int:
+    print(build().iso)
+    return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    network = LabNetwork(options.name, options.subnet)
+    site = Site(options.dir, default_servers(options.servers), network=network, say=_say)
+    site.up()
+    print(site.host_table)
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    site = Site.of_folder(options.dir, say=_say) or Site(options.dir, (), say=_say)
+    site.down()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    site = Site.of_folder(options.dir, say=_say)
+    if site is None:
+        print(f"no site is up in {options.dir}")
+        return 1
+    for name, address, answers in site.status():
+        print(f"{name}  BMC https://{address}  {'answers' if answers else 'does not answer'}")
+    print(f"host table {site.host_table}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
