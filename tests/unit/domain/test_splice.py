@@ -3,7 +3,6 @@
 import io
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pycdlib
@@ -105,13 +104,13 @@ def test_a_view_of_a_view_is_the_same(source: tuple[Path, list[str]], tmp_path: 
     assert contents(second, trees[0])["/BOOT.CFG"] == contents(first, trees[0])["/BOOT.CFG"]
 
 
-@dataclass(repr=False)  # its content would fill the screen, and hypothesis objects
 class Small:
-    """An image, its template, and the view of KICKSTART written out."""
+    """An image, its template, and the view of KICKSTART written out. No dataclass: hypothesis would print it all."""
 
-    iso: Path
-    template: Template
-    whole: bytes
+    def __init__(self, iso: Path, template: Template, whole: bytes) -> None:
+        self.iso = iso
+        self.template = template
+        self.whole = whole
 
 
 @pytest.fixture(scope="module")
