@@ -53,7 +53,7 @@ class SplicedImage(Frozen):
         for splice in self.splices[index:]:
             if splice.end <= position:
                 continue
-            if splice.offset >= stop:
+            if max(splice.offset, position) >= stop:
                 break
             if splice.offset > position:
                 yield ("file", position, splice.offset - position)
@@ -167,11 +167,16 @@ class _Remaster:
         data = with_kickstart(self.image.text(path) or "").encode("latin-1")
         return self._append(data), len(data)
 
+    def _directory(self, volume: Volume, directory: Record) -> list[Record]:
+        """The records of a directory which begins as every directory must."""
+        records = self.image.records(volume, directory)
+        if [record.name for record in records[:2]] != [".", ".."]:
+            raise broken(f"its directory {directory.name!r} is damaged")
+        return records
+
     def _redirect(self, volume: Volume, moved: dict[str, tuple[int, int]], slot: tuple[int, int]) -> None:
         """Make this tree show the moved files and the slot; its root directory moves behind the end as well."""
-        records = self.image.records(volume, volume.root)
-        if len(records) < 2 or [record.name for record in records[:2]] != [".", ".."]:
-            raise broken("its root directory is damaged")
+        records = self._directory(volume, volume.root)
         if EFI_BOOT_CFG in moved and (record := self.image.find(volume, EFI_BOOT_CFG)):
             self.patches[record.offset + 2] = _extent(*moved[EFI_BOOT_CFG])
         model = next((record for record in records if record.name.upper() == BOOT_CFG), None)
@@ -190,7 +195,7 @@ class _Remaster:
         for table in volume.big_path_tables:
             self.patches[table * SECTOR + 2] = struct.pack(">I", sector)
         for child in (record for record in records[2:] if record.is_directory):
-            parent = self.image.records(volume, child)[1]
+            parent = self._directory(volume, child)[1]
             self.patches[parent.offset + 2] = _extent(sector, size)
 
 

@@ -3,7 +3,10 @@
 import io
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pycdlib
 import pytest
@@ -104,54 +107,54 @@ def test_a_view_of_a_view_is_the_same(source: tuple[Path, list[str]], tmp_path: 
     assert contents(second, trees[0])["/BOOT.CFG"] == contents(first, trees[0])["/BOOT.CFG"]
 
 
-class Small:
-    """An image, its template, and the view of KICKSTART written out. No dataclass: hypothesis would print it all."""
+class Small(NamedTuple):
+    """An image, its template, and the view of KICKSTART written out."""
 
-    def __init__(self, iso: Path, template: Template, whole: bytes) -> None:
-        self.iso = iso
-        self.template = template
-        self.whole = whole
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    folder = tmp_path_factory.mktemp("small")
-    esxi_tree(folder / "tree", files=20)
-    iso = genisoimage(folder / "tree", folder / "source.iso", "-J", "-R")
-    with iso.open("rb") as file:
-        template = make_template(file)
-    return Small(iso, template, view_of(iso, folder).read_bytes())
+    iso: bytes
+    template: Template
+    whole: bytes
 
 
-def test_template_survives_json(small: Small) -> None:
-    template = small.template
+@cache  # no fixture: hypothesis prints what a test is given, and this is large
+def small() -> Small:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        esxi_tree(folder / "tree", files=20)
+        iso = genisoimage(folder / "tree", folder / "source.iso", "-J", "-R")
+        with iso.open("rb") as file:
+            template = make_template(file)
+        return Small(iso.read_bytes(), template, view_of(iso, folder).read_bytes())
+
+
+def test_template_survives_json() -> None:
+    template = small().template
     assert Template.model_validate_json(template.model_dump_json()) == template
 
 
-def test_template_and_view_are_small(small: Small) -> None:
-    overhead = sum(len(splice.data) for splice in small.template.image.splices)
+def test_template_and_view_are_small() -> None:
+    overhead = sum(len(splice.data) for splice in small().template.image.splices)
     assert overhead < 32 * 1024
-    assert len(small.whole) - small.iso.stat().st_size < SLOT_BYTES + 32 * 1024
+    assert len(small().whole) - len(small().iso) < SLOT_BYTES + 32 * 1024
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_any_range_is_that_part_of_the_whole(small: Small, one: float, other: float) -> None:
-    view = small.template.view(KICKSTART)
+def test_any_range_is_that_part_of_the_whole(one: float, other: float) -> None:
+    view = small().template.view(KICKSTART)
     start, stop = sorted((int(one * view.size_bytes), int(other * view.size_bytes)))
-    source = small.iso.read_bytes()
+    source = small().iso
     parts = [
         segment if isinstance(segment, bytes) else source[segment[1] : segment[1] + segment[2]]
         for segment in view.segments(start, stop)
     ]
     assert all(parts)
-    assert b"".join(parts) == small.whole[start:stop]
+    assert b"".join(parts) == small().whole[start:stop]
 
 
-def test_a_kickstart_that_does_not_fit_is_refused(small: Small) -> None:
-    small.template.view(b"x" * SLOT_BYTES)
+def test_a_kickstart_that_does_not_fit_is_refused() -> None:
+    small().template.view(b"x" * SLOT_BYTES)
     with pytest.raises(Unsupported, match="its slot 65536"):
-        small.template.view(b"x" * (SLOT_BYTES + 1))
+        small().template.view(b"x" * (SLOT_BYTES + 1))
 
 
 @pytest.mark.parametrize(
@@ -172,9 +175,8 @@ def test_kernelopt_keeps_its_tokens(before: str, after: str) -> None:
     assert with_kickstart(before) == after
 
 
-def test_inspect_tells_version_build_and_firmware(small: Small) -> None:
-    with small.iso.open("rb") as file:
-        facts = inspect(file)
+def test_inspect_tells_version_build_and_firmware() -> None:
+    facts = inspect(io.BytesIO(small().iso))
     assert (facts.version, facts.build, facts.boots_bios, facts.boots_uefi) == ("8.0.3", "24022510", True, True)
     assert facts.kernelopt == dict.fromkeys(("BOOT.CFG", "EFI/BOOT/BOOT.CFG"), "runweasel cdromBoot")
 
@@ -206,8 +208,8 @@ def test_an_image_of_something_else_is_named(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_a_damaged_image_is_an_error_or_an_image_never_a_crash(small: Small, data: st.DataObject) -> None:
-    damaged = bytearray(small.iso.read_bytes())
+def test_a_damaged_image_is_an_error_or_an_image_never_a_crash(data: st.DataObject) -> None:
+    damaged = bytearray(small().iso)
     for _ in range(data.draw(st.integers(1, 8))):
         damaged[data.draw(st.integers(16 * 2048, 40 * 2048))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.sampled_from([len(damaged), len(damaged), 0, 100, 16 * 2048, 17 * 2048, 60 * 2048]))
