@@ -1,0 +1,69 @@
+"""Afterwards the run's report lies in its run store: for people (HTML), for programs (JSON), for CI servers (JUnit).
+
+It only tells what happened: whatever it finds, it does not fail the run on top.
+"""
+
+from collections.abc import Collection
+from importlib.metadata import version
+from pathlib import Path
+
+from hera.workflows.io import Input as StepInput
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.clients import engine
+from steps.domain.errors import ConfigError
+from steps.domain.junit import to_junit
+from steps.domain.report import report_of, to_json
+from steps.domain.report_html import to_html, verdict
+from steps.domain.source import read
+
+
+class Input(StepInput):
+    run: str
+    status: str
+    failures: str = ""
+    table: str
+    only: list[str] = []
+
+
+class Output(StepOutput):
+    verdict: str
+
+
+@runtime.step()
+def report(given: Input) -> Output:
+    made = report_of(
+        engine.connect(runtime.engine_socket()).list(given.run),
+        run=given.run,
+        version=version("herasphere"),
+        status=given.status,
+        failures=given.failures,
+        expected=_hosts_of(given.table, given.only),
+    )
+    folder = runtime.run_store()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "report.json", to_json(made))
+    _write(folder / "junit.xml", to_junit(made))
+    _write(folder / "report.html", to_html(made))
+    told = verdict(made)
+    runtime.say(f"{told}: {folder / 'report.html'}")
+    return Output(verdict=told)
+
+
+def _hosts_of(table: str, only: Collection[str]) -> list[str]:
+    """Names of the hosts the run is about, as far as the table can be read: it may be what the run failed for."""
+    try:
+        data = read(table, "table").data
+    except ConfigError:
+        return list(only)
+    hosts = data.get("hosts") if isinstance(data, dict) else None
+    names = [host.get("name") for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
+    return [name for name in names if isinstance(name, str) and (not only or name in only)]
+
+
+def _write(path: Path, text: str) -> None:
+    """Whoever reads the file sees an old report or the new one, never a part."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
