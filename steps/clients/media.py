@@ -1,0 +1,110 @@
+"""The media service, spoken to by steps and by the desk."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+
+from steps.domain import errors
+from steps.domain.errors import AccessDenied, HerasphereError, NotFound, Unavailable
+from steps.domain.host import Iso
+from steps.domain.media import Lease
+
+CONNECT_S, READ_S = 5.0, 60.0
+UPLOAD_READ_S = 600.0  # the service hashes what it was sent before it answers
+
+
+class Media:
+    """One session with the control API of a media service; a context manager."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self.session = requests.Session()
+        self.session.trust_env = False  # a proxy of the desk's browser is not on the way to a service next door
+        self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.session.close()
+
+    def isos(self) -> list[Iso]:
+        """Every ISO the service holds."""
+        return [Iso.model_validate(iso) for iso in self._call("GET", "/v1/isos")]
+
+    def iso(self, name: str) -> Iso:
+        """By file name or SHA-256; NotFound with the command that adds it."""
+        return Iso.model_validate(self._call("GET", f"/v1/isos/{quote(name, safe='')}"))
+
+    def add_iso(self, path: Path, *, upload: bool = True) -> Iso:
+        """Have the service hold this ISO: by sending it, or, on the same machine, where it lies and without a copy."""
+        call = f"/v1/isos/{quote(path.name, safe='')}"
+        if not upload:
+            return Iso.model_validate(self._call("POST", call, json={"path": str(path)}))
+        try:
+            with path.open("rb") as file:
+                return Iso.model_validate(self._call("PUT", call, data=file, timeout=(CONNECT_S, UPLOAD_READ_S)))
+        except OSError as error:
+            raise NotFound(f"{path} cannot be read: {error.strerror}", hint="correct the path") from error
+
+    def grant(self, *, run: str, host: str, serial: str, iso_sha256: str, kickstart: str, ttl_s: int) -> Lease:
+        """A URL for this host's ISO with this kickstart. Asked again for the same run and host it is the same lease;
+        Conflict if the ISO was read already and the kickstart is another, or another run holds the server."""
+        body = {"run": run, "host": host, "serial": serial, "iso_sha256": iso_sha256}
+        return self._lease("POST", "/v1/leases", json=body | {"kickstart": kickstart, "ttl_s": ttl_s})
+
+    def lease(self, *, run: str, host: str) -> Lease:
+        """The lease as it stands now; NotFound if the run has none for this host."""
+        return self._lease("GET", _of(run, host))
+
+    def lease_of_url(self, url: str) -> Lease | None:
+        """The lease this URL belongs to, live or not; None if it never came from this service."""
+        try:
+            return self._lease("GET", "/v1/leases", params={"url": url})
+        except NotFound:
+            return None
+
+    def mark(self, *, run: str, host: str, name: str, value: str = "") -> Lease:
+        """Leave a note on the lease."""
+        return self._lease("POST", f"{_of(run, host)}/marks", json={"name": name, "value": value})
+
+    def revoke(self, *, run: str, host: str) -> None:
+        """End the lease: its URL is dead from now on. Twice is fine."""
+        self._call("DELETE", _of(run, host))
+
+    def _lease(self, method: str, path: str, **how: Any) -> Lease:
+        return Lease.model_validate(self._call(method, path, **how))
+
+    def _call(self, method: str, path: str, **how: Any) -> Any:
+        try:
+            answer = self.session.request(method, self.url + path, **{"timeout": (CONNECT_S, READ_S), **how})
+            body = answer.json()
+        except requests.RequestException as error:  # an answer that is no JSON is one of these as well
+            reason = type(error).__name__ if isinstance(error, requests.JSONDecodeError) else str(error)
+            hint = "is it running, and reachable from here? `hera media list` asks it"
+            raise Unavailable(f"the media service does not answer: {reason}", where=self.url, hint=hint) from error
+        if answer.status_code >= 400:
+            raise _error(body, self.url)
+        return body
+
+
+def _of(run: str, host: str) -> str:
+    return f"/v1/leases/{quote(run, safe='')}/{quote(host, safe='')}"
+
+
+def _error(body: Any, url: str) -> HerasphereError:
+    """The service's error as the same class it was raised with."""
+    if not isinstance(body, dict) or "what" not in body:
+        return Unavailable(f"the media service answers {body!r}", where=url, hint="is it one?")
+    kind = getattr(errors, str(body.get("error")), Unavailable)
+    if not (isinstance(kind, type) and issubclass(kind, HerasphereError)) or kind is HerasphereError:
+        kind = Unavailable
+    if kind is AccessDenied:
+        hint = "set HERASPHERE_MEDIA_TOKEN to the token in the service's folder"
+        return AccessDenied(body["what"], where=url, hint=hint)
+    return kind(body["what"], where=str(body.get("where", "")), hint=str(body.get("hint", "")))

@@ -1,0 +1,54 @@
+"""Take ESXi ISOs into the service: checked, hashed, and given a template once."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from steps.domain.errors import HerasphereError, NotFound, Unavailable
+from steps.domain.host import Iso
+from steps.domain.iso import inspect
+from steps.domain.splice import make_template
+from steps.media.store import HeldIso
+
+
+def hold(path: Path, name: str) -> HeldIso:
+    """The ISO at this path, ready to be held under this name; raises for what is no ESXi ISO, and touches nothing."""
+    try:
+        with path.open("rb") as file:
+            return _hold(file, path, name)
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}", where="media service", hint="correct it") from error
+    except HerasphereError as error:
+        error.where = error.where or name
+        raise
+
+
+def _hold(file: BinaryIO, path: Path, name: str) -> HeldIso:
+    facts = inspect(file)
+    template = make_template(file)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    status = os.fstat(file.fileno())
+    iso = Iso(sha256=digest.hexdigest(), name=name, size_bytes=status.st_size, version=facts.version, build=facts.build)
+    return HeldIso(iso, path, status.st_mtime_ns, template)
+
+
+def open_unchanged(held: HeldIso) -> BinaryIO:
+    """The ISO's file, which must still be the one that was taken in: its template fits no other."""
+    try:
+        file = held.path.open("rb")
+    except OSError as error:
+        raise _gone(held, error.strerror or "it cannot be read") from error
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (held.iso.size_bytes, held.modified_ns):
+        file.close()
+        raise _gone(held, "it was changed since it was added")
+    return file
+
+
+def _gone(held: HeldIso, what: str) -> HerasphereError:
+    hint = f"put it back, or `hera media add {held.path}` again and start a new run"
+    return Unavailable(f"{held.path}: {what}", where="media service", hint=hint)
