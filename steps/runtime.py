@@ -37,6 +37,16 @@ def step(**options: Any) -> Callable[[Function], Function]:
     return decorate
 
 
+def engine_socket() -> str | None:
+    """The local engine's socket; None in a pod."""
+    return os.environ.get("HERASPHERE_ENGINE")
+
+
+def run_store() -> Path:
+    """The folder which keeps this run's report."""
+    return Path(os.environ.get("HERASPHERE_RUN_STORE", "/tmp/herasphere-run"))
+
+
 def secret(ref: SecretRef) -> str:
     """The secret's text without its trailing newline."""
     folder = Path(os.environ.get("HERASPHERE_SECRETS", "/run/herasphere/secrets"))

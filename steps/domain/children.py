@@ -53,7 +53,13 @@ def secrets_of(host: Host) -> list[SecretRef]:
 def secrets_volume(refs: Iterable[SecretRef]) -> dict[str, Any]:
     """The volume of just these keys, each at <name>/<key>: a host's pods see no other host's password."""
     sources = [
-        {"secret": {"name": name, "items": [{"key": ref.key, "path": str(ref)} for ref in refs_of_name]}}
+        {
+            "secret": {
+                "name": name,
+                "items": [{"key": ref.key, "path": str(ref)} for ref in refs_of_name],
+                "optional": True,  # else a missing one keeps the pod waiting for ever; the step itself names it
+            }
+        }
         for name, refs_of_name in _by_name(refs).items()
     ]
     return {"name": SECRETS_VOLUME, "projected": {"sources": sources}}

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from steps.domain.host import BootMode, Proof, SecretRef
+from steps.domain.kickstart import MAX_NAMESERVERS
 
 DESK_SECRET = "herasphere-desk"  # holds what env: and file: references meant at the desk
 
@@ -136,6 +137,19 @@ def _in_bounds(name: str, low: int, high: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _vlan(value: int) -> int:
+    if not 0 <= value <= 4094 or value == 1:
+        hint = "2 to 4094 for a tagged port; 0, or left out, for an untagged one"
+        raise wrong(f"VLAN {value} cannot be asked of ESXi's installer", hint)
+    return value
+
+
+def _nameservers(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) > MAX_NAMESERVERS:
+        raise wrong(f"{len(value)} name servers", f"ESXi's installer takes {MAX_NAMESERVERS} and drops the rest")
+    return value
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -224,8 +238,8 @@ class NetworkEntry(Entry):
     )
     netmask: Annotated[str, AfterValidator(_netmask)] | None = None
     gateway: Ipv4 | None = None
-    vlan: Annotated[int, _in_bounds("VLAN", 0, 4094)] | None = Field(None, description="0 or left out: untagged")
-    nameservers: Annotated[tuple[Ipv4, ...], BeforeValidator(_listed)] | None = None
+    vlan: Annotated[int, AfterValidator(_vlan)] | None = Field(None, description="0 or left out: untagged")
+    nameservers: Annotated[tuple[Ipv4, ...], BeforeValidator(_listed), AfterValidator(_nameservers)] | None = None
     hostname: Annotated[str, AfterValidator(_hostname)] | None = Field(None, description="default: name and domain")
     domain: Annotated[str, AfterValidator(_hostname)] | None = None
 

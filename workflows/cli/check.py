@@ -27,7 +27,9 @@ def add_to(app: typer.Typer) -> None:
     )(generate)
 
 
-def validate(file: Tables, more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None, engine: For = "local") -> None:
+def validate(
+    file: Tables, more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None, engine: For = "local"
+) -> None:
     """Tell every fault of the given tables at once, as FILE:LINE:COL: message (hint)."""
     failed = False
     for path in [*file, *(more or [])]:

@@ -21,3 +21,9 @@ For = Annotated[Engine, typer.Option("--for", help="where the run will happen: o
 def desk_of(table: Path, engine: Engine = "local") -> Desk:
     """The desk for this table, with this process's environment."""
     return Desk(table, os.environ, engine)
+
+
+def state_folder() -> Path:
+    """Where runs, their logs and the media service's state are kept."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "herasphere"

@@ -42,6 +42,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", VARIANTS)
 def test_golden(name: str) -> None:
     text = render(*VARIANTS[name])

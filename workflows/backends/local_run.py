@@ -1,0 +1,141 @@
+"""`hera run install-hosts`: everything a run on this machine needs around the engine, put up and taken down again."""
+
+import json
+import os
+import random
+import string
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steps.clients.media import Media
+from steps.domain.children import INSTALL_HOST, MEDIA_TOKEN
+from steps.domain.errors import ConfigError, Refused
+from steps.domain.host import SecretRef
+from steps.domain.plan import InstallPlan, digest_of
+from workflows.backends import local
+from workflows.backends.events import Event
+from workflows.backends.media_process import MediaAt, address_towards, media_service
+from workflows.catalog import manifest
+from workflows.desk import Desk
+
+EXIT_FAILED, EXIT_CONFIG, EXIT_REFUSED = 1, ConfigError.exit_code, Refused.exit_code
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is to go; what is installed is in the plan."""
+
+    state: Path  # folder of all runs and of the media service
+    only: Collection[str] = ()
+    reinstall: bool = False
+    limit: int = 0
+    media: MediaAt | None = None  # a running service to use; else one is started
+    media_address: str = ""
+    media_port: int = 0
+    max_pods: int = 64
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. exit_code: 0 done, 1 failed for some host, 2 faults in the table, 3 refused: nothing touched."""
+
+    run: str
+    folder: Path
+    exit_code: int
+
+
+def run_install_hosts(
+    desk: Desk, plan: InstallPlan, options: Options, on_event: Callable[[Event], None], environment: Mapping[str, str]
+) -> Outcome:
+    """Install the plan's hosts from this machine; returns when every host, and its clean-up, has come to an end."""
+    run = "install-hosts-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
+    folder = options.state / "runs" / run
+    folder.mkdir(mode=0o700, parents=True)
+    with _media(plan, options, folder) as media, _secrets_folder(desk.secrets, media.token) as secrets:
+        _hand_over_isos(desk, media)
+        parameters = {
+            "table": desk.text().decode("utf-8-sig"),
+            "only": json.dumps(sorted(options.only)),
+            "reinstall": json.dumps(options.reinstall),
+            "limit": str(options.limit),
+            "approved": digest_of(plan),
+            "media": media.control_url,
+        }
+        workflow = manifest("install-hosts", parameters=parameters, secrets=desk.references)
+        workflow["metadata"]["name"] = run
+        result = local.run(
+            workflow,
+            templates={INSTALL_HOST: manifest(INSTALL_HOST)},
+            folder=folder,
+            secrets=secrets,
+            on_event=on_event,
+            max_pods=options.max_pods,
+            environment={**environment, "HERASPHERE_RUN_STORE": str(folder)},
+        )
+    return Outcome(run, folder, exit_code_of(result.root, result.children))
+
+
+def exit_code_of(root: dict[str, Any], children: Collection[dict[str, Any]]) -> int:
+    """0 when the run succeeded; 2 or 3 when the plan, or every host, was refused with nothing touched; else 1."""
+    if root["status"]["phase"] == "Succeeded":
+        return 0
+    codes = {_code_of_failure(child) for child in children} or {_code_of_failure(root)}
+    only = codes.pop() if len(codes) == 1 else EXIT_FAILED
+    return only if only in (EXIT_CONFIG, EXIT_REFUSED) else EXIT_FAILED
+
+
+def _code_of_failure(workflow: dict[str, Any]) -> int:
+    """The exit code of the guard that ended this workflow; 1 if it ended otherwise, 0 if it succeeded."""
+    if workflow["status"]["phase"] == "Succeeded":
+        return 0
+    for node in workflow["status"].get("nodes", {}).values():
+        if node.get("templateName") in ("plan-hosts", "check-identity") and node.get("type") == "Pod":
+            code = node.get("outputs", {}).get("exitCode", "")
+            if node["phase"] == "Failed" and code.isdigit():
+                return int(code)
+    return EXIT_FAILED
+
+
+@contextmanager
+def _media(plan: InstallPlan, options: Options, folder: Path) -> Iterator[MediaAt]:
+    if options.media is not None:
+        yield options.media
+        return
+    address = options.media_address or address_towards(host.bmc.url for host in plan.hosts)
+    with media_service(
+        options.state / "media", address=address, port=options.media_port, log=folder / "media.log"
+    ) as media:
+        yield media
+
+
+def _hand_over_isos(desk: Desk, at: MediaAt) -> None:
+    """Let the media service have the table's ISOs: by path where it is ours on this machine, else by sending them."""
+    with Media(at.control_url, at.token) as media:
+        held = {(iso.sha256, iso.name) for iso in media.isos()}
+        for path, iso in desk.isos.items():
+            if (iso.sha256, iso.name) not in held:
+                media.add_iso(path, upload=not _is_here(at))
+
+
+def _is_here(at: MediaAt) -> bool:
+    return at.control_url.startswith(("http://127.", "http://[::1]", "http://localhost"))
+
+
+@contextmanager
+def _secrets_folder(secrets: Mapping[SecretRef, str], media_token: str) -> Iterator[Path]:
+    """A folder of mode 0700 with a file for each secret, in memory where the system offers that; gone afterwards."""
+    memory = Path("/dev/shm")
+    base = memory if sys.platform == "linux" and os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="herasphere-", dir=base) as name:
+        folder = Path(name)
+        for ref, text in {**secrets, MEDIA_TOKEN: media_token}.items():
+            path = folder / ref.name / ref.key
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(text)
+        yield folder

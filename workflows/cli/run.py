@@ -1,0 +1,96 @@
+"""`hera run`: a workflow on this machine, without a cluster."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steps.domain.errors import NotFound
+from steps.domain.plan import InstallPlan, refuse_protected
+from workflows.backends.local_run import Options, Outcome, run_install_hosts
+from workflows.backends.media_process import MediaAt, token_of
+from workflows.cli.options import Only, Reinstall, TableFile, desk_of, state_folder
+from workflows.cli.tables import plan_text
+from workflows.cli.view import view_for
+
+REPORTS = ("report.html", "report.json", "junit.xml")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(run)
+
+
+def run(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts")],
+    file: TableFile,
+    only: Only = None,
+    reinstall: Reinstall = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask before hosts are erased")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="hosts at the same time; 0: as the table says")] = 0,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="put the report there as well")] = None,
+    media: Annotated[str | None, typer.Option(metavar="URL", help="control URL of a running media service")] = None,
+    media_address: Annotated[str, typer.Option(metavar="ADDRESS", help="where BMCs reach the media service")] = "",
+    media_port: Annotated[int, typer.Option(min=0, max=65535, help="its port; 0: any that is free")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="events as JSON lines on stdout")] = False,
+) -> None:
+    """Run a workflow from this machine. The plan is shown and confirmed first."""
+    if workflow != "install-hosts":
+        raise typer.BadParameter(f"{workflow!r} cannot be run here; install-hosts can", param_hint="WORKFLOW")
+    desk = desk_of(file)
+    plan = desk.plan(only=only, reinstall=reinstall)
+    refuse_protected(plan)
+    print(plan_text(plan), file=sys.stderr)
+    if not yes:
+        _confirm(plan)
+    options = Options(
+        state=state_folder(),
+        only=only or (),
+        reinstall=reinstall,
+        limit=limit,
+        media=_media_at(media) if media else None,
+        media_address=media_address,
+        media_port=media_port,
+    )
+    with view_for(as_json=json, hosts=[host.name for host in plan.hosts]) as view:
+        outcome = run_install_hosts(desk, plan, options, view.show, os.environ)
+    _tell(outcome, report)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _confirm(plan: InstallPlan) -> None:
+    """Go on only if the person types the number of hosts; without a terminal, --yes is needed."""
+    count = len(plan.hosts)
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("not asked before erasing disks, as this is no terminal", param_hint="--yes")
+    print(
+        f"\nThe disks named above will be erased. Type {count} to install, anything else to stop: ",
+        end="",
+        file=sys.stderr,
+    )
+    if sys.stdin.readline().strip() != str(count):
+        print("nothing was touched", file=sys.stderr)
+        raise typer.Exit(3)
+
+
+def _media_at(url: str) -> MediaAt:
+    token = os.environ.get("HERASPHERE_MEDIA_TOKEN") or token_of(state_folder() / "media")
+    if not url.startswith(("http://", "https://")):
+        raise NotFound(f"{url!r} is no URL", where="--media", hint="the control URL which `hera media serve` prints")
+    return MediaAt(url.rstrip("/"), token, "")
+
+
+def _tell(outcome: Outcome, report: Path | None) -> None:
+    """Say how it ended and where the report is."""
+    made = [outcome.folder / name for name in REPORTS if (outcome.folder / name).exists()]
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        made = [Path(shutil.copy(path, report / path.name)) for path in made]
+    ends = {0: "done", 1: "failed", 2: "the table has faults, nothing was touched", 3: "refused, nothing was touched"}
+    print(f"{outcome.run}: {ends[outcome.exit_code]}", file=sys.stderr)
+    for path in made:
+        print(f"  {path}", file=sys.stderr)
+    print(f"  logs in {outcome.folder}", file=sys.stderr)
