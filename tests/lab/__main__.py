@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--servers", type=int, default=2, choices=range(1, 21), metavar="N", help="1 to 20, default 2")
     command.add_argument("--name", default=LabNetwork.name, help="of the network namespace (default %(default)s)")
     command.add_argument("--subnet", default=LabNetwork.subnet, help="a free /24 (default %(default)s)")
+    command.add_argument("--no-dhcp", action="store_true", help="no addresses for installers: no call-backs arrive")
     command.set_defaults(run=_up)
     _add_folder(command)
     for name, function, text in (("down", _down, "stop it, leaving nothing behind"), ("status", _status, "what runs")):
@@ -94,7 +95,7 @@ def _build(options: argparse.Namespace) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     network = LabNetwork(options.name, options.subnet)
-    site = Site(options.dir, default_servers(options.servers), network=network, say=_say)
+    site = Site(options.dir, default_servers(options.servers), network=network, dhcp=not options.no_dhcp, say=_say)
     site.up()
     print(site.host_table)
     return 0

@@ -25,7 +25,7 @@ GRUB_MODULES = (
 )  # fmt: skip
 KERNEL_MODULES = (  # with their dependencies; standin/boot.go loads them
     "virtio_pci", "virtio_scsi", "sd_mod", "sr_mod", "virtio_net", "isofs", "vfat", "nls_cp437", "nls_ascii",
-    "nls_utf8", "8021q", "button", "evdev",
+    "nls_utf8", "8021q", "af_packet", "button", "evdev",
 )  # fmt: skip
 KERNEL_OPTIONS = "console=ttyS0 quiet mitigations=off nokaslr"
 BOOT_PARTITION_MIB = 64  # must equal bootBytes of standin/installer.go
@@ -48,6 +48,11 @@ class Built:
     def iso(self) -> Path:
         """The installer ISO."""
         return self.folder / f"VMware-VMvisor-Installer-{VERSION}-{BUILD}.standin.iso"
+
+    @property
+    def program(self) -> Path:
+        """The stand-in's program, which outside of the stand-in lays out disks."""
+        return self.folder / "standin"
 
 
 def cache_folder() -> Path:
@@ -72,7 +77,8 @@ def build(say: Say = lambda text: print(text, file=sys.stderr)) -> Built:
         with tempfile.TemporaryDirectory(dir=root, prefix="building-") as work:
             _build_iso(Path(work), kernel, say)
             built.folder.mkdir(exist_ok=True)
-            (Path(work) / "result.iso").rename(built.iso)
+            (Path(work) / "standin").rename(built.program)
+            (Path(work) / "result.iso").rename(built.iso)  # last: it says that all is there
     say(f"built {built.iso} ({built.iso.stat().st_size >> 20} MiB)")
     return built
 

@@ -12,8 +12,9 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-BMC_FIRST, ESXI_FIRST = 10, 100
+BMC_FIRST, ESXI_FIRST, DHCP_FIRST, DHCP_LAST = 10, 100, 200, 250
 
 
 class NetworkRefused(Exception):
@@ -77,6 +78,17 @@ class LabNetwork:
         except NetworkRefused:
             self.down()
             raise
+
+    def dhcp_command(self, folder: Path) -> list[str]:
+        """The command that serves addresses to whoever asks, in the foreground; it keeps its files in the folder."""
+        config = folder / "dhcp.conf"
+        config.write_text(
+            f"start {self._address(DHCP_FIRST)}\nend {self._address(DHCP_LAST)}\ninterface bridge\n"
+            f"option subnet {self.netmask}\noption router {self.host_address}\noption lease 3600\n"
+            f"lease_file {folder}/dhcp.leases\npidfile {folder}/dhcp.pid\n"
+        )
+        (folder / "dhcp.leases").touch()
+        return self.command(["busybox", "udhcpd", "-f", str(config)])
 
     def down(self) -> None:
         """Nothing of it is left: no process in the namespace, no interface, no mount. Twice is fine."""

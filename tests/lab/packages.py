@@ -33,6 +33,7 @@ COMMANDS = {
     "mformat": "mtools",
     "modprobe": "kmod",
     "cpio": "cpio",
+    "busybox": "busybox-static",
     "ip": "iproute2",
     "setpriv": "util-linux",
     "apt-get": "apt (a Debian or Ubuntu machine)",

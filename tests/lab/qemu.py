@@ -14,11 +14,11 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab.children import start
 from tests.lab.machine import FirmwareMode
 from tests.lab.qmp import Qmp, QmpError
 
@@ -26,9 +26,6 @@ OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 READAHEAD_BYTES = 512 * 1024
 CD_FIRST, DISK, CD_LAST = 1, 10, 20  # boot indices
-
-# The kernel ends a child with the *thread* that started it, so that one thread starts all and lives as long as we do.
-_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu-starter")
 
 
 class MachineError(Exception):
@@ -195,7 +192,7 @@ class QemuMachine:
         if self._namespace:
             command = ["ip", "netns", "exec", self._namespace, *command]
         with (self._folder / "qemu.log").open("wb") as log:
-            self._process = _STARTER.submit(_spawn, command, fd, log).result()
+            self._process = start(command, log, pass_fds=[fd])
         theirs.close()
         try:
             self._qmp = Qmp(ours, self._on_event)
@@ -244,7 +241,7 @@ class QemuMachine:
         self._node = ""
 
     def _command(self, *, cd_first: bool, mode: FirmwareMode) -> list[str]:
-        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-S", "-accel", "tcg,thread=multi"]
+        command = ["qemu-system-x86_64", "-S", "-accel", "tcg,thread=multi"]
         command += ["-machine", "q35", "-cpu", "max", "-nodefaults", "-display", "none", "-vga", "none"]
         command += ["-name", self.name, "-m", str(self.memory_mib), "-smp", str(self.cpus), "-boot", "strict=on"]
         identity = {"manufacturer": self.manufacturer, "product": self.model, "serial": self.serial, "uuid": self.uuid}
@@ -301,10 +298,6 @@ class QemuMachine:
 def _wwn(serial: str, index: int) -> int:
     digest = hashlib.sha256(f"{serial}/{index}".encode()).digest()
     return 0x5000C500 << 32 | int.from_bytes(digest[:4], "big")
-
-
-def _spawn(command: list[str], channel: int, log: Any) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(channel,))
 
 
 def _options(first: str, **values: str) -> str:

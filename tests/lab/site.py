@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from tests.lab.build import Built, Say, build
 from tests.lab.certificates import Authority
+from tests.lab.children import start
 from tests.lab.hosttable import HostRow, host_table, write_host_table
 from tests.lab.installed import Installation, write_installed_disk
 from tests.lab.network import LabNetwork, NetworkRefused
@@ -54,12 +55,21 @@ class Site:
     """A site kept in a folder. As a context manager it is up inside, and dies with this process however it dies."""
 
     def __init__(
-        self, folder: Path, servers: Sequence[ServerSpec], *, network: LabNetwork | None = None, say: Say = print
+        self,
+        folder: Path,
+        servers: Sequence[ServerSpec],
+        *,
+        network: LabNetwork | None = None,
+        dhcp: bool = True,
+        say: Say = print,
     ) -> None:
+        """dhcp: serve addresses to installers, so that their call-backs arrive; without, there is silence"""
         self.folder = folder.resolve()
         self.network = network or LabNetwork()
         self.host_table = self.folder / "hosts.yaml"
         self.secrets = self.folder / "secrets"
+        self._dhcp = dhcp
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._say = say
         self.servers = tuple(self._server(index, spec) for index, spec in enumerate(servers))
 
@@ -87,6 +97,8 @@ class Site:
         try:
             OWNERS.mkdir(exist_ok=True)
             self._owner.write_text(str(self.folder))
+            if self._dhcp:
+                self._spawn(self.network.dhcp_command(self.folder), self.folder / "dhcp.log", detached)
             processes = [self._start(index, authority, built, detached) for index in range(len(self.servers))]
             for server, process in zip(self.servers, processes, strict=True):
                 self._wait(server, process)
@@ -101,6 +113,8 @@ class Site:
         """No process, interface or mount is left; disks and consoles stay in the folder. Twice is fine."""
         self._refuse_foreign()
         self.network.down()
+        while self._processes:
+            self._processes.pop().wait()
         (self.folder / "site.json").unlink(missing_ok=True)
         self._owner.unlink(missing_ok=True)
 
@@ -116,7 +130,8 @@ class Site:
             return None
         data = json.loads(path.read_text())
         specs = [ServerSpec.from_json(spec) for spec in data["servers"]]
-        return cls(folder, specs, network=LabNetwork(data["name"], data["subnet"]), say=say)
+        network = LabNetwork(data["name"], data["subnet"])
+        return cls(folder, specs, network=network, dhcp=data["dhcp"], say=say)
 
     def __enter__(self) -> Self:
         self.up(detached=False)
@@ -145,7 +160,7 @@ class Site:
 
     def _description(self) -> dict[str, Any]:
         specs = [server.spec.to_json() for server in self.servers]
-        return {"name": self.network.name, "subnet": self.network.subnet, "servers": specs}
+        return {"name": self.network.name, "subnet": self.network.subnet, "dhcp": self._dhcp, "servers": specs}
 
     def _refuse_foreign(self) -> None:
         """A network whose processes live belongs to the site that started them."""
@@ -192,12 +207,13 @@ class Site:
         path.touch(mode=0o600)
         path.write_text(json.dumps(config))
         command = self.network.command([sys.executable, "-m", "tests.lab.server", str(server.folder)])
-        if not detached:
-            command = ["setpriv", "--pdeathsig", "KILL", *command]
-        with (server.folder / "bmc.log").open("wb") as log:
-            return subprocess.Popen(
-                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=detached
-            )
+        return self._spawn(command, server.folder / "bmc.log", detached)
+
+    def _spawn(self, command: list[str], log_file: Path, detached: bool) -> "subprocess.Popen[bytes]":
+        with log_file.open("wb") as log:
+            process = start(command, log, cwd=REPOSITORY, outlives_us=detached)
+        self._processes.append(process)
+        return process
 
     def _write_old_disk(self, server: Server, built: Built) -> None:
         old = server.spec.old_installation
@@ -214,7 +230,7 @@ class Site:
             version=old.version,
             build=old.build,
         )
-        write_installed_disk(server.folder / "disk0.img", server.spec.disk_gib[0], built.iso, installation)
+        write_installed_disk(server.folder / "disk0.img", server.spec.disk_gib[0], built, installation)
 
     def _wait(self, server: Server, process: "subprocess.Popen[bytes]") -> None:
         end = time.monotonic() + ANSWER_S

@@ -14,7 +14,7 @@ const busybox = "/bin/busybox"
 // The modules of Debian's cloud kernel that the two roles need; their dependencies come with them.
 var modules = []string{
 	"virtio_pci", "virtio_scsi", "sd_mod", "sr_mod", "virtio_net", "isofs", "vfat", "nls_cp437", "nls_ascii",
-	"nls_utf8", "8021q", "button", "evdev",
+	"nls_utf8", "8021q", "af_packet", "button", "evdev",
 }
 
 // boot makes a bare initramfs into a running system and plays the role that the kernel's command line names.

@@ -233,7 +233,11 @@ func writeDisk(settings Settings, build string) error {
 	if err := writePartitions(disk.Device, disk.Bytes, bootCode, layout(disk.Bytes)); err != nil {
 		return err
 	}
-	if err := unpackBootPartition(disk.Device); err != nil {
+	bootPartition, err := onMedia("/BOOTPART.V00")
+	if err != nil {
+		return err
+	}
+	if err := unpackBootPartition(disk.Device, bootPartition); err != nil {
 		return err
 	}
 	if err := run(busybox, "blockdev", "--rereadpt", disk.Device); err != nil {
@@ -279,12 +283,8 @@ func readPacked(path string) ([]byte, error) {
 	return os.ReadFile(found)
 }
 
-func unpackBootPartition(device string) error {
-	found, err := onMedia("/BOOTPART.V00")
-	if err != nil {
-		return err
-	}
-	packed, err := os.Open(found)
+func unpackBootPartition(device, imagePath string) error {
+	packed, err := os.Open(imagePath)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,30 @@ func main() {
 	case "init":
 		boot()
 	default:
-		fmt.Fprintln(os.Stderr, "this program runs as /init of the ESXi stand-in, or as localcli inside it")
-		os.Exit(2)
+		if err := layOut(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "standin:", err)
+			os.Exit(1)
+		}
 	}
+}
+
+// layOut partitions a disk image as the installer would and puts the boot partition into it: for disks that are to look
+// installed from the start.
+func layOut(arguments []string) error {
+	if len(arguments) != 4 || arguments[0] != "lay-out" {
+		return fmt.Errorf("this program runs as /init of the ESXi stand-in, as localcli inside it, or outside: " +
+			"standin lay-out IMAGE MBR BOOTPART")
+	}
+	info, err := os.Stat(arguments[1])
+	if err != nil {
+		return err
+	}
+	bootCode, err := os.ReadFile(arguments[2])
+	if err != nil {
+		return err
+	}
+	if err := writePartitions(arguments[1], info.Size(), bootCode, layout(info.Size())); err != nil {
+		return err
+	}
+	return unpackBootPartition(arguments[1], arguments[3])
 }

@@ -7,12 +7,8 @@ import (
 	"strings"
 )
 
-// bringUpInstallerNetwork gives the installer an address if its boot options name one. ESXi's asks DHCP otherwise;
-// there is none in the lab, so that without these options no call-back leaves the installer.
+// bringUpInstallerNetwork gives the installer an address: the one its boot options name, or what DHCP offers.
 func bringUpInstallerNetwork(options map[string]string) error {
-	if options["ip"] == "" {
-		return nil
-	}
 	device := options["netdevice"]
 	if device == "" {
 		device = options["ksdevice"]
@@ -23,6 +19,9 @@ func bringUpInstallerNetwork(options map[string]string) error {
 	mac, err := chooseNIC(device, findMACs())
 	if err != nil {
 		return err
+	}
+	if options["ip"] == "" {
+		return Network{MAC: mac}.bringUp()
 	}
 	network := Network{MAC: mac, Static: true, Address: options["ip"], Netmask: options["netmask"],
 		Gateway: options["gateway"]}
@@ -50,9 +49,6 @@ func (network Network) bringUp() error {
 	if nic == "" {
 		return fmt.Errorf("no NIC has the MAC %s: no network", network.MAC)
 	}
-	if !network.Static {
-		return fmt.Errorf("DHCP was asked for: there is none in the lab: no network")
-	}
 	if err := run(busybox, "ip", "link", "set", nic, "up"); err != nil {
 		return err
 	}
@@ -65,6 +61,9 @@ func (network Network) bringUp() error {
 		if err := run(busybox, "ip", "link", "set", nic, "up"); err != nil {
 			return err
 		}
+	}
+	if !network.Static {
+		return askDHCP(nic)
 	}
 	bits, _ := net.IPMask(net.ParseIP(network.Netmask).To4()).Size()
 	address := fmt.Sprintf("%s/%d", network.Address, bits)
@@ -81,4 +80,22 @@ func (network Network) bringUp() error {
 		resolver += "nameserver " + server + "\n"
 	}
 	return os.WriteFile("/etc/resolv.conf", []byte(resolver), 0o644)
+}
+
+const dhcpScript = `#!/bin/busybox sh
+[ "$1" = bound ] || exit 0
+ip address replace "$ip/$mask" dev "$interface"
+[ -n "$router" ] && ip route replace default via "${router%% *}"
+for server in $dns; do echo "nameserver $server"; done > /etc/resolv.conf
+`
+
+// askDHCP takes the first offer of two seconds; an address that comes later comes from nobody.
+func askDHCP(nic string) error {
+	if err := os.WriteFile("/tmp/dhcp", []byte(dhcpScript), 0o755); err != nil {
+		return err
+	}
+	if err := run(busybox, "udhcpc", "-i", nic, "-n", "-q", "-f", "-t", "2", "-T", "1", "-s", "/tmp/dhcp"); err != nil {
+		return fmt.Errorf("no answer from DHCP on %s: no network", nic)
+	}
+	return nil
 }
