@@ -9,19 +9,20 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO, Literal
 
 from steps.domain.errors import VerifyFailed
 
 SECTOR = 2048
 MAX_DESCRIPTORS = 64
-MAX_DIRECTORY_BYTES = 4 * 1024 * 1024  # some 20,000 files; an ESXi ISO has a few hundred
+MAX_DIRECTORY_BYTES = 1024 * 1024  # thousands of files; an ESXi ISO has a few hundred
 MAX_CONFIG_BYTES = 64 * 1024
 
 BOOT_CFG = "BOOT.CFG"  # read by the BIOS boot loader
 EFI_BOOT_CFG = "EFI/BOOT/BOOT.CFG"  # read by the UEFI boot loader
 
-Tree = Literal["primary", "joliet"]
+Tree = Literal["primary", "joliet", "enhanced"]  # enhanced: ISO 9660:1999, mostly over the primary's directories
 
 
 def broken(what: str) -> VerifyFailed:
@@ -34,7 +35,7 @@ class Record:
     """One directory record, and where in the image it stands."""
 
     name: str  # decoded, without version; "." and ".." for the first two of a directory
-    sector: int
+    sector: int  # of the content, behind an extended attribute record if there is one
     size_bytes: int
     is_directory: bool
     offset: int
@@ -84,8 +85,9 @@ class IsoImage:
                 break
             if kind == 0 and data[7:30] == b"EL TORITO SPECIFICATION":
                 self.boot_catalog = struct.unpack_from("<I", data, 71)[0]
-            if kind == 1 or (kind == 2 and data[88:91] in (b"%/@", b"%/C", b"%/E")):
-                self.volumes.append(_volume(data, number * SECTOR, "primary" if kind == 1 else "joliet"))
+            tree = _tree(kind, data)
+            if tree and all(volume.tree != tree for volume in self.volumes):  # of repeated ones the first counts
+                self.volumes.append(_volume(data, number * SECTOR, tree))
         if not any(volume.tree == "primary" for volume in self.volumes):
             raise broken("it has no primary volume descriptor")
 
@@ -110,6 +112,15 @@ class IsoImage:
         start = directory.sector * SECTOR
         data = self.read_at(start, directory.size_bytes, f"directory {directory.name!r}")
         return list(_records(data, start, volume.tree))
+
+    def parent_entry(self, volume: Volume, directory: Record) -> Record:
+        """The ".." of a directory. Only its first sector is read, whatever size the directory claims."""
+        start = directory.sector * SECTOR
+        data = self.read_at(start, SECTOR, f"directory {directory.name!r}")
+        records = list(islice(_records(data, start, volume.tree), 2))
+        if [record.name for record in records] != [".", ".."]:
+            raise broken(f"its directory {directory.name!r} is damaged")
+        return records[1]
 
     def find(self, volume: Volume, path: str) -> Record | None:
         """The record of this path, whatever its case; None if there is none."""
@@ -148,6 +159,13 @@ class IsoImage:
         return found
 
 
+def _tree(kind: int, data: bytes) -> Tree | None:
+    """Which tree this volume descriptor stands for."""
+    if kind == 2:
+        return "joliet" if data[88:91] in (b"%/@", b"%/C", b"%/E") else "enhanced"
+    return "primary" if kind == 1 else None
+
+
 def _volume(data: bytes, offset: int, tree: Tree) -> Volume:
     little = struct.unpack_from("<2I", data, 140)
     big = struct.unpack_from(">2I", data, 148)
@@ -180,7 +198,7 @@ def _record(raw: bytes, offset: int, tree: Tree) -> Record:
     if len(raw) < 34 or len(raw) < 33 + raw[32]:
         raise broken(f"its directory record at byte {offset} is damaged")
     sector, size_bytes = struct.unpack_from("<I", raw, 2)[0], struct.unpack_from("<I", raw, 10)[0]
-    return Record(_name(raw[33 : 33 + raw[32]], tree), sector, size_bytes, bool(raw[25] & 2), offset, raw)
+    return Record(_name(raw[33 : 33 + raw[32]], tree), sector + raw[1], size_bytes, bool(raw[25] & 2), offset, raw)
 
 
 def _name(identifier: bytes, tree: Tree) -> str:

@@ -4,7 +4,12 @@ Nothing is copied. The template of an ESXi ISO is everything in which it differs
 with `ks=cdrom:/KS.CFG`, a root directory with a KS.CFG in it, and an empty slot for the kickstart. All new content
 stands behind the source's end; in the source itself only pointers change (volume descriptors, path tables, the records
 of BOOT.CFG, the ".." of the root's children). The boot images and their catalog stay where they are. A host's view is
-the template with the kickstart in the slot. Some 70 KiB a template, some 64 KiB a host, whatever the ISO's size.
+the template with the kickstart in the slot. Some 10 KiB a template, some 64 KiB a host, whatever the ISO's size.
+
+    source | gap | slot | gap | BOOT.CFG, EFI/BOOT/BOOT.CFG, root directories | tail
+
+The gaps are zeros that are stored nowhere. They keep the slot out of the read-ahead of its neighbours, which are read
+long before the kickstart is: that the slot was read shall mean that the installer asked for it.
 """
 
 import os
@@ -12,6 +17,7 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import BinaryIO, Literal
 
 from pydantic import Base64Bytes
@@ -21,8 +27,12 @@ from steps.domain.host import Frozen
 from steps.domain.iso import BOOT_CFG, EFI_BOOT_CFG, SECTOR, IsoImage, Record, Volume, broken
 
 SLOT_BYTES = 64 * 1024
+GAP_BYTES = 1024 * 1024
+TAIL_BYTES = 150 * SECTOR  # as mkisofs pads: drives and drivers read ahead past the last file
 KICKSTART = "KS.CFG"
 KICKSTART_OPTION = f"ks=cdrom:/{KICKSTART}"  # in upper case: ESXi's installer knows no other names on a CD
+
+ZEROS = bytes(64 * 1024)
 
 Segment = tuple[Literal["file"], int, int] | bytes
 
@@ -39,8 +49,10 @@ class Splice(Frozen):
 
 
 class SplicedImage(Frozen):
-    """A view over a source file. `splices` are in order and do not overlap; beyond the source they leave no gap."""
+    """A view over a source file. `splices` are in order and do not overlap; what they leave open shows the source, and
+    zeros behind its end."""
 
+    source_bytes: int | None = None  # None: the source reaches to the view's end
     size_bytes: int
     splices: tuple[Splice, ...]
 
@@ -56,13 +68,21 @@ class SplicedImage(Frozen):
             if max(splice.offset, position) >= stop:
                 break
             if splice.offset > position:
-                yield ("file", position, splice.offset - position)
+                yield from self._between(position, splice.offset)
                 position = splice.offset
             piece = splice.data[position - splice.offset : stop - splice.offset]
             yield piece
             position += len(piece)
         if position < stop:
-            yield ("file", position, stop - position)
+            yield from self._between(position, stop)
+
+    def _between(self, start: int, stop: int) -> Iterator[Segment]:
+        """What is seen where no splice is."""
+        end = self.size_bytes if self.source_bytes is None else self.source_bytes
+        if start < end:
+            yield ("file", start, min(stop, end) - start)
+        for position in range(max(start, end), stop, len(ZEROS)):
+            yield ZEROS[: stop - position]
 
 
 class Template(Frozen):
@@ -79,7 +99,7 @@ class Template(Frozen):
             raise Unsupported(what, hint="make it shorter")
         padded = kickstart + b"\n" * (self.slot_bytes - len(kickstart))
         filled = [*self.image.splices, _splice(self.slot_offset, padded)]
-        return SplicedImage(size_bytes=self.image.size_bytes, splices=tuple(sorted(filled, key=lambda s: s.offset)))
+        return self.image.model_copy(update={"splices": tuple(sorted(filled, key=lambda s: s.offset))})
 
 
 def make_template(file: BinaryIO) -> Template:
@@ -108,12 +128,15 @@ def materialize(image: SplicedImage, source: BinaryIO, out: BinaryIO) -> None:
 
 def with_kickstart(boot_cfg: str) -> str:
     """The boot configuration with the kickstart option, every other token of kernelopt kept; the same if done twice."""
-    match = re.search(r"^(kernelopt[ \t]*=)([^\r\n]*)", boot_cfg, flags=re.MULTILINE)
-    if not match:
+
+    def line(match: re.Match[str]) -> str:
+        tokens = [token for token in match[2].split() if not token.startswith("ks=")]
+        return match[1] + " ".join([*tokens, KICKSTART_OPTION])
+
+    edited, count = re.subn(r"^([ \t]*kernelopt[ \t]*=)([^\r\n]*)", line, boot_cfg, flags=re.MULTILINE)
+    if not count:
         raise VerifyFailed("its BOOT.CFG has no kernelopt line", hint="give the ISO of an ESXi installer")
-    tokens = [token for token in match[2].split() if not token.startswith("ks=")]
-    line = match[1] + " ".join([*tokens, KICKSTART_OPTION])
-    return boot_cfg[: match.start()] + line + boot_cfg[match.end() :]
+    return edited
 
 
 def _splice(offset: int, data: bytes) -> Splice:
@@ -125,104 +148,107 @@ class _Remaster:
 
     def __init__(self, image: IsoImage) -> None:
         self.image = image
-        self.end = -(-image.size_bytes // SECTOR) * SECTOR
-        self.appended = bytearray(self.end - image.size_bytes)
-        self.patches: dict[int, bytes] = {}
+        self.slot = -(-(image.size_bytes + GAP_BYTES) // SLOT_BYTES) * SLOT_BYTES
+        self.end = self.slot + SLOT_BYTES + GAP_BYTES  # where the next new content goes
+        self.pieces: dict[int, bytes] = {}  # by offset
+        self.roots: dict[int, tuple[int, int]] = {}  # new sector and size of each root directory by its old sector
 
     def template(self) -> Template:
         moved = {
             path: self._append_text(path) for path in (BOOT_CFG, EFI_BOOT_CFG) if self.image.text(path) is not None
         }
-        slot = self._append(b"\n" * SLOT_BYTES)
+        if BOOT_CFG not in moved:
+            raise VerifyFailed("it has no BOOT.CFG: no ESXi installer", hint="give the ISO of an ESXi installer")
         for volume in self.image.volumes:
-            self._redirect(volume, moved, (slot, SLOT_BYTES))
-        size_bytes = self.image.size_bytes + len(self.appended)
+            self._redirect(volume, moved)
+        size_bytes = self.end + TAIL_BYTES
         for volume in self.image.volumes:
-            self.patches[volume.offset + 80] = _both_endian(size_bytes // SECTOR)
-        behind = _splice(self.image.size_bytes, bytes(self.appended))
-        slot_offset = slot * SECTOR
-        return Template(
-            image=SplicedImage(
-                size_bytes=size_bytes,
-                splices=tuple(
-                    sorted(
-                        [
-                            *(_splice(*patch) for patch in self.patches.items()),
-                            *_around(behind, slot_offset, SLOT_BYTES),
-                        ],
-                        key=lambda splice: splice.offset,
-                    )
-                ),
-            ),
-            slot_offset=slot_offset,
-        )
+            self._patch(volume.offset + 80, _both_endian(size_bytes // SECTOR))
+        splices = tuple(_splice(*piece) for piece in sorted(self.pieces.items()))
+        if any(one.end > other.offset for one, other in pairwise(splices)):
+            raise broken("parts of it lie upon each other")
+        image = SplicedImage.model_construct(source_bytes=self.image.size_bytes, size_bytes=size_bytes, splices=splices)
+        return Template.model_construct(image=image, slot_offset=self.slot, slot_bytes=SLOT_BYTES)
 
     def _append(self, data: bytes) -> int:
-        """Put this behind everything else; its first sector."""
-        sector = (self.image.size_bytes + len(self.appended)) // SECTOR
-        self.appended += data + bytes(-len(data) % SECTOR)
-        return sector
+        """Put this behind everything else; its sector."""
+        offset = self.end
+        self.pieces[offset] = data
+        self.end += -(-len(data) // SECTOR) * SECTOR
+        return offset // SECTOR
 
     def _append_text(self, path: str) -> tuple[int, int]:
         data = with_kickstart(self.image.text(path) or "").encode("latin-1")
         return self._append(data), len(data)
 
-    def _directory(self, volume: Volume, directory: Record) -> list[Record]:
-        """The records of a directory which begins as every directory must."""
-        records = self.image.records(volume, directory)
-        if [record.name for record in records[:2]] != [".", ".."]:
-            raise broken(f"its directory {directory.name!r} is damaged")
-        return records
+    def _patch(self, offset: int, data: bytes) -> None:
+        """Show this over what the source has there; trees which share directories patch the same place alike."""
+        self.image.read_at(offset, len(data), "directories")
+        if self.pieces.setdefault(offset, data) != data:
+            raise broken("parts of it lie upon each other")
 
-    def _redirect(self, volume: Volume, moved: dict[str, tuple[int, int]], slot: tuple[int, int]) -> None:
+    def _redirect(self, volume: Volume, moved: dict[str, tuple[int, int]]) -> None:
         """Make this tree show the moved files and the slot; its root directory moves behind the end as well."""
-        records = self._directory(volume, volume.root)
+        if volume.root.sector not in self.roots:
+            self.roots[volume.root.sector] = self._root(volume, moved)
+        sector, size = self.roots[volume.root.sector]
+        self._patch(volume.root.offset + 1, _pointer(sector, size))
+        for table in volume.little_path_tables:
+            self._patch_table(table, struct.pack("<I", sector))
+        for table in volume.big_path_tables:
+            self._patch_table(table, struct.pack(">I", sector))
+
+    def _patch_table(self, table: int, sector: bytes) -> None:
+        if self.image.read_at(table * SECTOR, 10, "path table")[0] != 1:  # the root's name is one zero byte
+            raise broken("its path table does not begin with the root directory")
+        self._patch(table * SECTOR + 2, sector)
+
+    def _root(self, volume: Volume, moved: dict[str, tuple[int, int]]) -> tuple[int, int]:
+        """Append the tree's new root directory, point the other directories at it; its sector and size."""
+        records = self.image.records(volume, volume.root)
+        if [record.name for record in records[:2]] != [".", ".."]:
+            raise broken("its root directory is damaged")
         if EFI_BOOT_CFG in moved and (record := self.image.find(volume, EFI_BOOT_CFG)):
-            self.patches[record.offset + 2] = _extent(*moved[EFI_BOOT_CFG])
-        model = next((record for record in records if record.name.upper() == BOOT_CFG), None)
-        if model is None:
-            raise broken(f"its {volume.tree} tree has no {BOOT_CFG}")
-        entries = [r.raw for r in records[2:] if r.name.upper() not in (BOOT_CFG, KICKSTART)]
-        entries += [_pointing(model.raw, *moved[BOOT_CFG]), _pointing(_kickstart_record(model, volume, slot[0]), *slot)]
-        entries.sort(key=_identifier)
-        size = len(_packed([records[0].raw, records[1].raw, *entries]))
-        sector = (self.image.size_bytes + len(self.appended)) // SECTOR
+            self._patch(record.offset + 1, _pointer(*moved[EFI_BOOT_CFG]))
+        entries = self._entries(volume, records[2:], moved[BOOT_CFG])
+        sector, size = self.end // SECTOR, len(_packed([*(record.raw for record in records[:2]), *entries]))
         own = [_pointing(record.raw, sector, size) for record in records[:2]]
         self._append(_packed([*own, *entries]))
-        self.patches[volume.root.offset + 2] = _extent(sector, size)
-        for table in volume.little_path_tables:
-            self.patches[table * SECTOR + 2] = struct.pack("<I", sector)
-        for table in volume.big_path_tables:
-            self.patches[table * SECTOR + 2] = struct.pack(">I", sector)
         for child in (record for record in records[2:] if record.is_directory):
-            parent = self._directory(volume, child)[1]
-            self.patches[parent.offset + 2] = _extent(sector, size)
+            self._patch(self.image.parent_entry(volume, child).offset + 1, _pointer(sector, size))
+        return sector, size
 
-
-def _around(splice: Splice, hole: int, length: int) -> list[Splice]:
-    """The splice without the hole in it."""
-    pieces = [
-        _splice(splice.offset, splice.data[: hole - splice.offset]),
-        _splice(hole + length, splice.data[hole + length - splice.offset :]),
-    ]
-    return [piece for piece in pieces if piece.data]
+    def _entries(self, volume: Volume, records: list[Record], boot_cfg: tuple[int, int]) -> list[bytes]:
+        """The root's entries in the order they had, BOOT.CFG where it is now, KS.CFG among them."""
+        named = {record.name.upper(): record for record in records}
+        model = named.get(BOOT_CFG)
+        if model is None or model.is_directory or named.get(KICKSTART, model).is_directory:
+            raise broken(f"its {volume.tree} tree has no file {BOOT_CFG}, or a directory {KICKSTART}")
+        slot = self.slot // SECTOR
+        kickstart = _pointing(_kickstart_record(model, volume, slot), slot, SLOT_BYTES)
+        kept = [record for record in records if record.name.upper() != KICKSTART]
+        place = next((i for i, r in enumerate(kept) if _sorted_by(r.name) > _sorted_by(KICKSTART)), len(kept))
+        entries = [_pointing(record.raw, *boot_cfg) if record is model else record.raw for record in kept]
+        return [*entries[:place], kickstart, *entries[place:]]
 
 
 def _both_endian(number: int) -> bytes:
     return struct.pack("<I", number) + struct.pack(">I", number)
 
 
-def _extent(sector: int, size_bytes: int) -> bytes:
-    """Location and size as they stand in a directory record from its third byte on."""
-    return _both_endian(sector) + _both_endian(size_bytes)
+def _pointer(sector: int, size_bytes: int) -> bytes:
+    """What stands in a directory record from its second byte on: no extended attributes, location and size."""
+    return b"\0" + _both_endian(sector) + _both_endian(size_bytes)
 
 
 def _pointing(raw: bytes, sector: int, size_bytes: int) -> bytes:
-    return raw[:2] + _extent(sector, size_bytes) + raw[18:]
+    return raw[:1] + _pointer(sector, size_bytes) + raw[18:]
 
 
-def _identifier(raw: bytes) -> bytes:
-    return raw[33 : 33 + raw[32]]
+def _sorted_by(name: str) -> tuple[str, str]:
+    """The order of ECMA-119, 9.3: by name, then by extension."""
+    stem, _, extension = name.partition(".")
+    return stem, extension
 
 
 def _packed(records: list[bytes]) -> bytes:
