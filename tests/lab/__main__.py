@@ -102,8 +102,7 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _down(options: argparse.Namespace) -> int:
-    site = Site.of_folder(options.dir, say=_say) or Site(options.dir, (), say=_say)
-    site.down()
+    Site.take_down(options.dir, say=_say)
     return 0
 
 

@@ -93,10 +93,10 @@ class Site:
         built = build(self._say)
         self.folder.mkdir(parents=True, exist_ok=True)
         authority = self._make_secrets()
+        OWNERS.mkdir(exist_ok=True)
+        self._owner.write_text(str(self.folder))
         self.network.up(len(self.servers))
         try:
-            OWNERS.mkdir(exist_ok=True)
-            self._owner.write_text(str(self.folder))
             if self._dhcp:
                 self._spawn(self.network.dhcp_command(self.folder), self.folder / "dhcp.log", detached)
             processes = [self._start(index, authority, built, detached) for index in range(len(self.servers))]
@@ -125,13 +125,23 @@ class Site:
     @classmethod
     def of_folder(cls, folder: Path, *, say: Say = print) -> "Site | None":
         """The site that is up in this folder, None if there is none."""
-        path = folder / "site.json"
-        if not path.exists():
+        data = _description_in(folder)
+        if data is None:
             return None
-        data = json.loads(path.read_text())
-        specs = [ServerSpec.from_json(spec) for spec in data["servers"]]
-        network = LabNetwork(data["name"], data["subnet"])
-        return cls(folder, specs, network=network, dhcp=data["dhcp"], say=say)
+        try:
+            specs = [ServerSpec.from_json(spec) for spec in data["servers"]]
+            network = LabNetwork(data["name"], data["subnet"])
+            return cls(folder, specs, network=network, dhcp=data["dhcp"], say=say)
+        except (KeyError, TypeError) as error:
+            raise SiteFailed(f"{folder} holds a site of another version: take it down and up again") from error
+
+    @classmethod
+    def take_down(cls, folder: Path, *, say: Say = print) -> None:
+        """No site is up in this folder, whichever version brought it up."""
+        data = _description_in(folder) or {}
+        cls(
+            folder, (), network=LabNetwork(**{key: data[key] for key in ("name", "subnet") if key in data}), say=say
+        ).down()
 
     def __enter__(self) -> Self:
         self.up(detached=False)
@@ -165,15 +175,19 @@ class Site:
     def _refuse_foreign(self) -> None:
         """A network whose processes live belongs to the site that started them."""
         owner = self._owner.read_text() if self._owner.exists() else ""
-        if owner and owner != str(self.folder) and self.network.is_up and self.network.processes():
+        if owner == str(self.folder) or not self.network.is_up or not self.network.processes():
+            return
+        if not owner:
             raise NetworkRefused(
-                f"a site is up on the network {self.network.name} already, in {owner}: "
-                f"take it down (python -m tests.lab down --dir {owner}) or choose another name and subnet"
+                f"a network namespace {self.network.name} is in use, and not by a lab: choose another name"
             )
+        raise NetworkRefused(
+            f"a site is up on the network {self.network.name} already, in {owner}: "
+            f"take it down (python -m tests.lab down --dir {owner}) or choose another name and subnet"
+        )
 
     def _is_as_asked(self) -> bool:
-        path = self.folder / "site.json"
-        if not path.exists() or json.loads(path.read_text()) != self._description():
+        if _description_in(self.folder) != self._description():
             return False
         return self.network.is_up and all(answers for _, _, answers in self.status())
 
@@ -263,6 +277,15 @@ class Site:
             domain=DOMAIN,
         )
         write_host_table(self.host_table, table)
+
+
+def _description_in(folder: Path) -> dict[str, Any] | None:
+    """What site.json says; None where no site is up."""
+    try:
+        data: dict[str, Any] = json.loads((folder / "site.json").read_text())
+    except FileNotFoundError:
+        return None
+    return data
 
 
 def _answers(address: str) -> bool:

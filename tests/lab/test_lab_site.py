@@ -22,7 +22,7 @@ from tests.lab.here import why_not
 from tests.lab.medium import MediumServer
 from tests.lab.network import LabNetwork, NetworkRefused
 from tests.lab.site import REPOSITORY, Server, Site
-from tests.lab.spec import ServerSpec, default_servers
+from tests.lab.spec import OldInstallation, ServerSpec, default_servers
 from workflows.desk import Desk
 
 pytestmark = [
@@ -150,7 +150,7 @@ def _wait_for_api(server: Server) -> EsxiSeen:
         time.sleep(0.5)
 
 
-def test_site_whose_owner_is_killed_leaves_nothing_that_matters(tmp_path: Path) -> None:
+def test_next_site_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     folder = tmp_path / "crashed"
     owner = subprocess.Popen(
         [sys.executable, "-c", CRASHING, str(folder)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
@@ -167,8 +167,11 @@ def test_site_whose_owner_is_killed_leaves_nothing_that_matters(tmp_path: Path) 
     while processes_of(folder):
         assert time.monotonic() < end, processes_of(folder)
         time.sleep(0.1)
-    with Site(tmp_path / "next", [ServerSpec("esx01", "LAB0001")], network=network, say=quiet) as site:
-        assert site.status()[0][2]
+    old = ServerSpec("esx01", "LAB0001", old_installation=OldInstallation("Old-Pass9x"), is_on=True, boot_mode="bios")
+    with Site(tmp_path / "next", [old], network=network, say=quiet) as site:
+        _wait_for_api(site.servers[0])
+        with esxi.login(site.servers[0].address, 443, password="Old-Pass9x") as host:
+            assert host.facts().hostname == "esx01.lab.test"
     assert not network.is_up
     assert not [link for link in links() if link.startswith("hscrash")]
     assert not processes_of(tmp_path)
