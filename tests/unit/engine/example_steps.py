@@ -162,6 +162,7 @@ class Family(StepInput):
     template: str
     file: str
     until: str = "/nonexistent"
+    leave: bool = False
 
 
 class Grown(StepOutput):
@@ -170,7 +171,7 @@ class Grown(StepOutput):
 
 @runtime.step()
 def roll_out(given: Family) -> Grown:
-    """Create a child for each name and wait for them all."""
+    """Create a child for each name and wait for them all, or fail at once if told to leave them."""
     children = engine.connect(runtime.engine_socket())
     names = given.names.split()
     for name in names:
@@ -197,6 +198,8 @@ def roll_out(given: Family) -> Grown:
             children.create(manifest)
         except Conflict:
             runtime.say("exists already")
+    if given.leave:
+        raise NotFound("told to leave", where="rollout", hint="none")
     return Grown(phases=" ".join(_wait_for_all(children, given.run)))
 
 

@@ -14,7 +14,7 @@ from workflows.backends.local.durations import in_words, seconds_of
 from workflows.backends.local.expressions import ExpressionError, retry_is_wanted
 from workflows.backends.local.forked import INPUTS_FILE, Order
 from workflows.backends.local.nodes import Flag, Node, Nodes, Phase
-from workflows.backends.local.pods import Ended, Halt, run_process, warm_up
+from workflows.backends.local.pods import Ended, Halt, run_process
 from workflows.backends.local.reading import OUTPUTS_VARIABLE, entrypoint_of, outputs_of, outputs_root, variables_of
 from workflows.backends.local.runfolder import RunFolder, write_json
 from workflows.backends.local.secretviews import SecretViews
@@ -114,7 +114,10 @@ class Attempts:
             if leaf.halt.asked:
                 self.nodes.finish(node, "Failed", leaf.halt.waiting)
             else:
-                await self._run(leaf, node)
+                try:
+                    await self._run(leaf, node)
+                except (OSError, EOFError) as error:  # no room for a file or a process: this node's fault alone
+                    self.nodes.finish(node, "Error", f"{type(error).__name__}: {error}")
         self._event(node, "node-finished", text=node.message)
         self.changed(node)
         return node
@@ -132,10 +135,10 @@ class Attempts:
                 log.flush()
                 self._take_line(node, line)
 
-            warm_up(self.machine.modules)  # starts the server again should somebody have killed it
             deadline = leaf.template.get("activeDeadlineSeconds")
             ended = await run_process(
                 order,
+                modules=self.machine.modules,
                 on_line=on_line,
                 halt=leaf.halt,
                 kill=self.kill,

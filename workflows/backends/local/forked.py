@@ -1,22 +1,24 @@
 """What runs in a step's own process: the same runner, environment and files as in a pod. Imported by the forkserver."""
 
-import ctypes
 import io
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from hera.workflows._runner import util as runner
 
 from steps import runtime
+from steps.domain.errors import Unavailable
 
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # blocked in the forkserver, and so in a new process too
 INPUTS_FILE = "inputs.json"  # as Hera's runner reads them
 EXIT_FILE = "exitcode"  # tells an exit code from a process whose end nobody saw
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ def run_step(order: Order, stderr: Connection) -> None:
     """Run the step and end this process with the step's exit code."""
     os.setpgid(0, 0)  # a signal for the engine's terminal is not for us; one for us reaches our children too
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(Unavailable.exit_code))  # at once: a drained node's step goes on
     _redirect(order.folder, stderr)
+    runtime.leave_on_sigterm()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)
+    threading.Thread(target=_end_with_engine, daemon=True).start()
     sys.argv = ["hera.workflows.runner", "-e", order.entrypoint, str(order.folder / INPUTS_FILE)]
     code = _exit_code()
     sys.stdout.flush()
@@ -71,7 +75,9 @@ def _redirect(folder: Path, stderr: Connection) -> None:
     )
 
 
-def _end_with_parent() -> None:
-    """An engine that was killed takes the forkserver with it: then this process gets SIGTERM (on Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def _end_with_engine() -> None:
+    """An engine that was killed takes its steps with it; the forkserver lives as long as any of them does."""
+    engine = multiprocessing.parent_process()
+    if engine is not None:
+        connection.wait([engine.sentinel])
+        os.killpg(0, signal.SIGKILL)

@@ -25,6 +25,8 @@ GRACE_S = 30.0  # as Kubernetes gives a pod between SIGTERM and SIGKILL
 KILLED = 137  # what Argo's executor makes of an end by any signal
 LOST = 255  # what multiprocessing makes of an end that nobody saw
 LONGEST_LINE = 1 << 20
+STARTS = 20
+START_AGAIN_AFTER_S = 0.1
 READ_AT_ONCE = 1 << 16
 
 
@@ -75,13 +77,17 @@ def warm_up(modules: Sequence[str]) -> None:
 async def run_process(
     order: Order,
     *,
+    modules: Sequence[str],
     on_line: Callable[[str], None],
     halt: Halt,
     kill: Halt,
     deadline_s: float | None = None,
 ) -> Ended:
-    """Run one step to its end; `halt` ends it with SIGTERM and, after the grace, SIGKILL; `kill` at once."""
-    process, lines = _start(order, on_line)
+    """Run one step to its end; `halt` ends it with SIGTERM and, after the grace, SIGKILL; `kill` at once.
+
+    modules: as for warm_up, should somebody have killed the server
+    """
+    process, lines = await _started(order, on_line, modules)
     ended = _end_of(process)
     try:
         late = not await _first(ended, halt.event, kill.event, timeout_s=deadline_s)
@@ -135,12 +141,31 @@ class Lines:
             self.on_line(self.rest.decode(errors="backslashreplace"))
 
 
+async def _started(
+    order: Order, on_line: Callable[[str], None], modules: Sequence[str]
+) -> tuple[ForkServerProcess, Lines]:
+    """Start the process; a server that was killed may look alive for a moment."""
+    for _ in range(STARTS):
+        warm_up(modules)
+        try:
+            return _start(order, on_line)
+        except (OSError, EOFError):
+            await asyncio.sleep(START_AGAIN_AFTER_S)
+    warm_up(modules)
+    return _start(order, on_line)
+
+
 def _start(order: Order, on_line: Callable[[str], None]) -> tuple[ForkServerProcess, Lines]:
     reader, writer = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=run_step, args=(order, writer))
-    with _no_main_module():
-        process.start()
-    writer.close()
+    try:
+        with _no_main_module():
+            process.start()
+    except BaseException:
+        reader.close()
+        raise
+    finally:
+        writer.close()
     lines = Lines(os.dup(reader.fileno()), on_line)
     reader.close()
     return process, lines

@@ -55,6 +55,8 @@ def _manifest(manifest: dict[str, Any]) -> Found:
         if (key == "entrypoint" or key in spec) and spec.get(key) not in by_name:
             yield f"spec.{key}: there is no template {spec.get(key)}"
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or []}
+    if manifest["kind"] == "Workflow":
+        yield from _mounts(templates, volumes)
     problems = [
         each for i, t in enumerate(templates) for each in _template(f"spec.templates[{i}]", t, by_name, volumes)
     ]

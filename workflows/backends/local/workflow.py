@@ -119,14 +119,13 @@ class WorkflowRun:
         phase, message = await self._walk(attempts, self.spec["entrypoint"], self.name, self.steps_halt)
         if deadline is not None:
             deadline.cancel()
-        if phase in ("Failed", "Error") and self.shutdown:
-            message = f"Stopped with strategy '{self.shutdown}'"
         if "onExit" in self.spec and not self.kill.asked:
             end = {"workflow.status": phase, "workflow.failures": json.dumps(json.dumps(self.nodes.failures() or None))}
             at_exit = await self._walk(attempts, self.spec["onExit"], f"{self.name}.onExit", self.kill, end)
             if phase == "Succeeded":
                 phase, message = at_exit
-        self._end(phase, message)
+        stopped = phase in ("Failed", "Error") and self.shutdown
+        self._end(phase, f"Stopped with strategy '{self.shutdown}'" if stopped else message)
 
     async def _walk(
         self, attempts: Attempts, template: str, node: str, halt: Halt, more: dict[str, str] | None = None
