@@ -58,6 +58,12 @@ def list_names(given: Names) -> Listed:
     return Listed(names=given.names.split(), result=given.names.split())
 
 
+@runtime.step()
+def shout(given: Named) -> None:
+    """Print what is no JSON."""
+    print(f"{given.name}!")
+
+
 class Noted(StepInput):
     file: str
     line: str

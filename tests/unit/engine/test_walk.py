@@ -3,12 +3,22 @@
 import itertools
 from typing import Any
 
+import pytest
 from hera.workflows import DAG, Parameter, Step, Steps, Task, Workflow
 from hera.workflows.models import ValueFrom
 
-from tests.unit.engine.example_steps import fail_at_first, greet, leave_process_behind, list_names, look_around, note
+from tests.unit.engine.example_steps import (
+    fail_at_first,
+    greet,
+    leave_process_behind,
+    list_names,
+    look_around,
+    note,
+    shout,
+)
 from tests.unit.engine.running import Site, node, outputs, phases, step
 from tests.unit.engine.waiting import is_alive, until
+from workflows.backends.local.walk import Walk
 
 
 def test_input_and_output_travel_through_heras_runner(site: Site) -> None:
@@ -203,3 +213,39 @@ def _fan_out(name: str, times: str, items: list[Any]) -> dict[str, Any]:
     (main,) = [each for each in manifest["spec"]["templates"] if each["name"] == "main"]
     main["steps"][0][0]["withItems"] = items
     return manifest
+
+
+def test_results_that_are_no_json_spoil_only_what_would_read_them(site: Site) -> None:
+    """Argo makes a list of the results of a fan-out, and each must be JSON for that."""
+    for kind in (Steps, DAG):
+        name = kind.__name__.lower()
+        with Workflow(name=name, entrypoint="main") as workflow, kind(name="main"):
+            first = step(shout, "each", with_items=["a", "b"], name="{{item}}")
+            prefix = "steps" if kind is Steps else "tasks"
+            second = step(greet, "after", name=f"{{{{{prefix}.each.outputs.result}}}}")
+            if kind is DAG:
+                first >> second
+        root = site.run(workflow).root
+        assert root["status"]["phase"] in ("Failed", "Error")
+        assert phases(root)["each(0:a)"] == "Succeeded"
+        assert "a result of a fan-out is no JSON" in str(root["status"]["nodes"])
+        assert not (site.folder / name / "engine-error.log").exists()
+
+
+def test_a_defect_of_the_engine_is_an_error_and_the_exit_handler_still_runs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Walk, template: dict[str, Any], *_: Any) -> None:
+        if template["name"] == "main":
+            raise LookupError("a defect")
+
+    monkeypatch.setattr(Walk, "hand_up_outputs", broken)
+    with Workflow(name="w", entrypoint="main", on_exit="bye") as workflow:
+        with Steps(name="main"):
+            step(greet, name="a")
+        with Steps(name="bye"):
+            step(note, file=str(site.notes), line="bye {{workflow.status}}")
+    root = site.run(workflow).root
+    assert site.lines() == ["bye Error"]
+    assert root["status"]["message"] == "the local engine failed: LookupError: a defect"
+    assert "LookupError" in (site.folder / "w" / "engine-error.log").read_text()

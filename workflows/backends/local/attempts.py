@@ -18,8 +18,8 @@ from workflows.backends.local.pods import Ended, Halt, run_process
 from workflows.backends.local.reading import OUTPUTS_VARIABLE, entrypoint_of, outputs_of, outputs_root, variables_of
 from workflows.backends.local.runfolder import RunFolder, write_json
 from workflows.backends.local.secretviews import SecretViews
+from workflows.backends.local.templating import UnknownTag, text_of
 from workflows.backends.local.templating import replace as replaced
-from workflows.backends.local.templating import text_of
 from workflows.backends.local.walk import Leaf
 
 LONGEST_TERMINATION = 4096  # bytes, as Kubernetes keeps of a termination message
@@ -116,7 +116,7 @@ class Attempts:
             else:
                 try:
                     await self._run(leaf, node)
-                except (OSError, EOFError) as error:  # no room for a file or a process: this node's fault alone
+                except (OSError, EOFError, UnknownTag) as error:  # no room for a file or a process: this node's alone
                     self.nodes.finish(node, "Error", f"{type(error).__name__}: {error}")
         self._event(node, "node-finished", text=node.message)
         self.changed(node)

@@ -54,7 +54,10 @@ class DagRun:
         for other in self.waits_for[name]:
             await self.done[other].wait()
         if not (self.fail_fast and self._target_failed()):
-            self.ended[name] = await self._run(name)
+            try:
+                self.ended[name] = await self._run(name)
+            except CANNOT as error:
+                self.ended[name] = self._spoilt(name, str(error))
         self.done[name].set()
 
     def _target_failed(self) -> bool:
@@ -109,6 +112,11 @@ class DagRun:
         phase: Phase = next((child.phase for child in reversed(children) if child.is_bad), "Succeeded")
         self.walk.changed(self.walk.nodes.finish(group, phase))
         return group
+
+    def _spoilt(self, name: str, message: str) -> Node:
+        """The task's node as an Error: what it gave out cannot be used."""
+        node = self.walk.nodes.by_id[self.walk.nodes.id_of(f"{self.node.name}.{name}")]
+        return self.walk.nodes.finish(node, "Error", message)
 
     def _ancestors(self, name: str) -> set[str]:
         direct = self.waits_for[name]

@@ -34,6 +34,7 @@ def faults(spec: dict[str, Any], by_name: dict[str, dict[str, Any]]) -> Iterator
     for index, (name, template) in enumerate(by_name.items()):
         path = f"spec.templates[{index}]"
         here = known | _known_of_inputs(template) | (OF_END if name in at_end - before else set())
+        yield from _unknown(f"{path}.inputs", template.get("inputs"), known)
         yield from _unknown(f"{path}.script", template.get("script"), here)
         yield from _in_steps(path, template, by_name, here)
         yield from _in_dag(path, template, by_name, here)

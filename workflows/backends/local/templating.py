@@ -19,7 +19,7 @@ class UnknownTag(ValueError):
 
 
 class NotAList(ValueError):
-    """A withParam is not a JSON list when its turn comes."""
+    """A withParam is not a JSON list when its turn comes, or results cannot be made one."""
 
 
 def replace(value: Any, scope: Scope) -> Any:
@@ -99,8 +99,11 @@ def aggregate(values: list[str]) -> str:
 
 
 def aggregate_results(results: list[str]) -> str:
-    """One list of the results of a fan-out, each of which must be JSON."""
-    return _compact([json.loads(result) for result in results])
+    """One list of the results of a fan-out, each of which must be JSON, as Argo has it."""
+    try:
+        return _compact([json.loads(result) for result in results])
+    except ValueError as error:
+        raise NotAList(f"a result of a fan-out is no JSON: {error}") from None
 
 
 def _plain(value: Any) -> str:

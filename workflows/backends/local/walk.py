@@ -77,8 +77,12 @@ class Walk:
             if group_node.is_bad:
                 self.nodes.finish(node, "Failed", group_node.message)
                 return
-            for step in group:
-                scope |= published(f"steps.{step['name']}", step, children[step["name"]])
+            try:
+                for step in group:
+                    scope |= published(f"steps.{step['name']}", step, children[step["name"]])
+            except CANNOT as error:
+                self.nodes.finish(node, "Error", str(error))
+                return
             ends = [end for child in group_node.children for end in self.nodes.ends_of(self.nodes.by_id[child])]
             before = ends or [group_node]
         self.hand_up_outputs(template, node, scope)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 from workflows.backends.events import Event, labels_of
 from workflows.backends.local.attempts import PAST_DEADLINE, Attempts, Machine
 from workflows.backends.local.locks import Locks
-from workflows.backends.local.nodes import Node, Nodes, timestamp
+from workflows.backends.local.nodes import FULFILLED, Node, Nodes, timestamp
 from workflows.backends.local.pods import Halt
 from workflows.backends.local.reading import Manifest, arguments_of
 from workflows.backends.local.templating import replace as replaced
@@ -72,15 +73,17 @@ class WorkflowRun:
     async def run(self) -> None:
         """From Pending to the end; the locks are held until the exit handler has ended."""
         mutexes = (self.spec.get("synchronization") or {}).get("mutexes") or []
-        names = [replaced(mutex["name"], self._scope()) for mutex in mutexes]
         entered: list[str] = []
         try:
+            names = [replaced(mutex["name"], self._scope()) for mutex in mutexes]
             for name in sorted(set(names)):  # always in the same order, so that no two wait for each other
                 entered.append(name)
                 if not await self._wait_for_lock(name):
                     self._end("Failed", "Stopped with strategy 'Terminate'")
                     return
             await self._run()
+        except Exception as error:  # one workflow's trouble must not end the others
+            self._end("Error", self._defect(error))
         finally:
             for name in entered:
                 self.locks.leave(name, self.name)
@@ -137,8 +140,21 @@ class WorkflowRun:
         try:
             ended = await walk.template(template, {}, node)
         except Exception as error:
-            return "Error", f"{type(error).__name__}: {error}"
+            return "Error", self._defect(error)
         return ended.phase.replace("Skipped", "Succeeded"), ended.message
+
+    def _defect(self, error: Exception) -> str:
+        """Keep what went wrong in the engine itself, end the nodes it left open, and say it in one line."""
+        with contextlib.suppress(OSError):
+            path = self.machine.folder.of_workflow(self.name) / "engine-error.log"
+            path.write_text("".join(traceback.format_exception(error)))
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        message = f"the local engine failed: {type(error).__name__}: {error}"
+        for node in self.nodes.by_id.values():
+            if node.phase not in FULFILLED:
+                self.nodes.finish(node, "Error", message)
+        return message
 
     def _set_deadline(self) -> asyncio.TimerHandle | None:
         seconds = self.spec.get("activeDeadlineSeconds")
