@@ -14,7 +14,7 @@ What it leaves out, next to the QEMU site, which leaves out the real ESXi:
   The installer's call-backs always get through, from this process.
 * The whole ISO is read, in order, and kept in memory; a real boot loader reads what it needs, here and there.
 * The installer is a strict reader of the kickstart commands that install a host (`ks`): a disk rule must be one in
-  `%pre`, `--firstdisk` and `upgrade` are refused. Scripts run with this machine's `sh`, `awk` and `/bin/sleep`, not
+  `%pre`, `--firstdisk` and `upgrade` are refused. Scripts run with this machine's `sh`, `awk` and `sleep`, not
   ESXi's busybox; `localcli` knows two calls; paths under /tmp/herasphere* are moved to a folder of the machine's own.
 * `%firstboot` is never run, as with Secure Boot. The disk holds one record per installation, no bytes.
 * The API has only calls and properties that a real ESXi has, and few of those: what `hera` reads and sets. Its time

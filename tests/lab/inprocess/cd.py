@@ -12,6 +12,7 @@ from pycdlib.pycdlibexception import PyCdlibException
 
 from tests.lab.machine import FirmwareMode
 
+TRIES = 3
 PLATFORM: dict[FirmwareMode, int] = {"Legacy": 0, "UEFI": 0xEF}  # El Torito's platform ids
 BOOT_CONFIG: dict[FirmwareMode, str] = {"Legacy": "/BOOT.CFG", "UEFI": "/EFI/BOOT/BOOT.CFG"}
 
@@ -48,9 +49,17 @@ def read_medium(url: str, *, block_bytes: int, go_on: Callable[[int, int], bool]
 def _ask(
     connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], status: int
 ) -> tuple[bytes, http.client.HTTPMessage]:
-    connection.request(method, path, headers=headers)
-    answer = connection.getresponse()
-    body = answer.read()
+    """One answer; a connection that is lost is made again, as BMCs do, a few times."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+            break
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            if not tries_left:
+                raise
     if answer.status != status:
         raise MediumError(f"{method} {path} {headers}: HTTP {answer.status} {answer.reason}")
     return body, answer.headers

@@ -18,19 +18,20 @@ from tests.lab.inprocess.installation import LabDisk
 TMP = "/tmp/herasphere"
 LIMIT_S = 60.0
 
-LOCALCLI = """#!/bin/sh
-case "$*" in
-"hardware platform get") cat {folder}/platform ;;
-"storage core device list") cat {folder}/devices ;;
-*) echo "Error: Unknown command or namespace $*" >&2; exit 1 ;;
-esac
-"""
-WGET = """#!/bin/sh
-for word; do :; done
-printf '%s\\n' "$word" >> {folder}/calls
-"""
-SLEEP = """#!/bin/sh
-exec /bin/sleep 0.1
+# Functions, not programs: a program file just written cannot be run while another thread's fork still holds it open
+PROGRAMS = """
+localcli() {{
+    case "$*" in
+    "hardware platform get") cat {folder}/platform ;;
+    "storage core device list") cat {folder}/devices ;;
+    *) echo "Error: Unknown command or namespace $*" >&2; return 1 ;;
+    esac
+}}
+wget() {{
+    for word; do :; done
+    printf '%s\\n' "$word" >> {folder}/calls
+}}
+sleep() {{ command sleep 0.1; }}
 """
 
 
@@ -42,11 +43,7 @@ class Scripts:
         self._lock = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
         self._is_killed = False
-        programs = folder / "bin"
-        programs.mkdir(parents=True)
-        for name, text in (("localcli", LOCALCLI), ("wget", WGET), ("sleep", SLEEP)):
-            (programs / name).write_text(text.format(folder=shlex.quote(str(folder))))
-            (programs / name).chmod(0o755)
+        self._programs = PROGRAMS.format(folder=shlex.quote(str(folder)))
         (folder / "platform").write_text(_platform(serial, manufacturer, model))
         (folder / "devices").write_text("".join(_device(disk) for disk in disks))
 
@@ -57,7 +54,7 @@ class Scripts:
         shell = shutil.which("sh")
         if shell is None or shutil.which("awk") is None:
             return 127, "sh or awk is missing on this machine", []
-        process = self._start([shell, "-c", text.replace(TMP, f"{self.folder}/herasphere")])
+        process = self._start([shell, "-c", self._programs + text.replace(TMP, f"{self.folder}/herasphere")])
         if process is None:
             return 137, "the machine was powered off", []
         with process:
@@ -80,14 +77,12 @@ class Scripts:
                 os.killpg(self._running.pid, signal.SIGKILL)
 
     def _start(self, command: list[str]) -> subprocess.Popen[str] | None:
-        environment = {**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}"}
         with self._lock:
             if self._is_killed:
                 return None
             self._running = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

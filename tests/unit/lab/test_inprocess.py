@@ -44,6 +44,7 @@ class Web:
     url: str = ""
     content: bytes = b""
     requests: list[str] = field(default_factory=list)
+    hang_ups: int = 0  # so many requests from now on get no answer
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,6 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes, length: int, content_range: str = "") -> None:
         self.web.requests.append(f"{self.command} {self.path}")
+        if self.web.hang_ups:
+            self.web.hang_ups -= 1
+            self.close_connection = True
+            return
         self.send_response(status)
         self.send_header("Content-Length", str(length))
         if content_range:
@@ -335,6 +340,16 @@ def test_a_medium_needs_a_boot_entry_and_its_files(tmp_path: Path) -> None:
         lacking.kernel_options("UEFI")
     with pytest.raises(MediumError, match="no ISO 9660"):
         Medium(b"\0" * 65536)
+
+
+def test_a_lost_connection_is_made_again(web: Web) -> None:
+    web.content, web.hang_ups = bytes(range(256)), 2
+    taken = read_medium(f"{web.url}/x.iso", block_bytes=100, go_on=lambda _taken, _size: True)
+    assert taken == web.content
+    assert web.requests == ["HEAD /x.iso"] * 3 + ["GET /x.iso"] * 3
+    web.hang_ups = 3
+    with pytest.raises(MediumError, match="closed connection without response"):
+        read_medium(f"{web.url}/x.iso", block_bytes=100, go_on=lambda _taken, _size: True)
 
 
 def test_a_medium_that_cannot_be_read() -> None:
