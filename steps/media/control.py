@@ -2,10 +2,13 @@
 
 import asyncio
 import hmac
+import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,8 @@ from steps.domain.errors import (
     VerifyFailed,
 )
 from steps.domain.media import Callback, Lease, Mark
-from steps.media.library import hold
-from steps.media.reading import covered_bytes
+from steps.media.library import hold, is_there, open_unchanged
+from steps.media.sending import covered_bytes
 from steps.media.store import Grant, HeldIso, Store, new_token
 
 STATUS: dict[type[HerasphereError], int] = {
@@ -35,6 +38,7 @@ STATUS: dict[type[HerasphereError], int] = {
     Unsupported: 422,
     Unavailable: 503,
 }
+PART = "part-"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -44,6 +48,9 @@ class Control:
     def __init__(self, store: Store, *, folder: Path, public_url: str, token: str) -> None:
         self.store = store
         self.uploads = folder / "isos"
+        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in self.uploads.glob(f"{PART}*"):  # of an upload that a crash cut off
+            part.unlink()
         self.public_url = public_url.rstrip("/")
         self.token = token
 
@@ -84,7 +91,8 @@ class Control:
             return web.json_response(body, status=400)
 
     async def list_isos(self, _request: web.Request) -> web.StreamResponse:
-        return web.json_response([held.iso.model_dump() for held in self.store.isos()])
+        """Those that can be served; one whose file went away is to be added again."""
+        return web.json_response([held.iso.model_dump() for held in self.store.isos() if is_there(held)])
 
     async def get_iso(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self.store.iso(request.match_info["name"]).iso.model_dump())
@@ -94,18 +102,30 @@ class Control:
         path = Path((await request.json())["path"])
         if not path.is_absolute():
             raise Unsupported(f"{path} is no absolute path", where="media service", hint="give the whole path")
-        return await self._hold(path, _iso_name(request))
+        name = _iso_name(request)
+        for known in self.store.isos():
+            if (known.path, known.iso.name) == (path, name) and is_there(known):
+                return web.json_response(known.iso.model_dump())  # not hashed again
+        held = await asyncio.to_thread(hold, path, name)
+        copy = self.store.held.get(held.iso.sha256)
+        if copy and copy.path.parent == self.uploads and is_there(copy):  # safer than a file that others may remove
+            held = replace(held, path=copy.path, modified_ns=copy.modified_ns)
+        return self._held(held)
 
     async def upload_iso(self, request: web.Request) -> web.StreamResponse:
         """Take an ISO's bytes; nothing of it stays unless it is a whole ESXi ISO."""
         name = _iso_name(request)
-        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.uploads, delete=False) as file:
+        free = shutil.disk_usage(self.uploads).free
+        if (request.content_length or 0) > free:
+            what = f"{name} needs {(request.content_length or 0) >> 20} MiB, {free >> 20} MiB are free"
+            raise Unavailable(what, where="media service", hint=f"make room in {self.uploads}")
+        with tempfile.NamedTemporaryFile(dir=self.uploads, prefix=PART, delete=False) as file:
             part = Path(file.name)
             try:
                 async for chunk in request.content.iter_chunked(1 << 20):
                     await asyncio.to_thread(file.write, chunk)
                 file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
                 held = await asyncio.to_thread(hold, part, name)
                 final = part.replace(self.uploads / f"{held.iso.sha256}.iso")
             except OSError as error:
@@ -117,25 +137,28 @@ class Control:
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-        return await self._hold(final, name)
+        return self._held(replace(held, path=final))
 
-    async def _hold(self, path: Path, name: str) -> web.StreamResponse:
-        held = await asyncio.to_thread(hold, path, name)
-        self.store.add_iso(held)
+    def _held(self, held: HeldIso) -> web.StreamResponse:
+        self.store.add_iso(held, time.time())
         return web.json_response(held.iso.model_dump(), status=201)
 
     async def grant(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         now = time.time()
         held = self.store.iso(body["iso_sha256"])
+        open_unchanged(held).close()
         held.template.view(body["kickstart"].encode())
+        token = new_token()
         wanted = Grant(
-            token=new_token(),
+            token=token,
             run=str(body["run"]),
             host=str(body["host"]),
             serial=str(body["serial"]),
+            url=f"{self.public_url}/m/{token}/{quote(held.iso.name)}",
             sha256=held.iso.sha256,
             kickstart=body["kickstart"].encode(),
+            made=now,
             expires=now + int(body["ttl_s"]),
             revoked=False,
             served=0,
@@ -176,7 +199,6 @@ class Control:
         return web.Response(text=self._view(grant, held).model_dump_json(), content_type="application/json")
 
     def _view(self, grant: Grant, held: HeldIso) -> Lease:
-        base = f"{self.public_url}/m/{grant.token}"
         notes = self.store.notes(grant)
         size_bytes = held.template.image.size_bytes
         callbacks = [
@@ -190,8 +212,8 @@ class Control:
             host=grant.host,
             serial=grant.serial,
             iso=held.iso,
-            url=f"{base}/{quote(held.iso.name)}",
-            callback_url=f"{base}/cb",
+            url=grant.url,
+            callback_url=grant.url.rpartition("/")[0] + "/cb",
             size_bytes=size_bytes,
             expires_at=_when(grant.expires),
             revoked=grant.revoked,

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,8 @@ from steps.media.store import HeldIso
 def hold(path: Path, name: str) -> HeldIso:
     """The ISO at this path, ready to be held under this name; raises for what is no ESXi ISO, and touches nothing."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise NotFound(f"{path} is no file", where="media service", hint="give the path of an ISO")
         with path.open("rb") as file:
             return _hold(file, path, name)
     except OSError as error:
@@ -25,6 +28,7 @@ def hold(path: Path, name: str) -> HeldIso:
 
 
 def _hold(file: BinaryIO, path: Path, name: str) -> HeldIso:
+    before = os.fstat(file.fileno())
     facts = inspect(file)
     template = make_template(file)
     file.seek(0)
@@ -32,6 +36,8 @@ def _hold(file: BinaryIO, path: Path, name: str) -> HeldIso:
     while chunk := file.read(1 << 20):
         digest.update(chunk)
     status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise Unavailable("it changed while it was read", hint="wait until it is written, then add it again")
     iso = Iso(sha256=digest.hexdigest(), name=name, size_bytes=status.st_size, version=facts.version, build=facts.build)
     return HeldIso(iso, path, status.st_mtime_ns, template)
 
@@ -42,11 +48,28 @@ def open_unchanged(held: HeldIso) -> BinaryIO:
         file = held.path.open("rb")
     except OSError as error:
         raise _gone(held, error.strerror or "it cannot be read") from error
+    try:
+        check_unchanged(held, file)
+    except HerasphereError:
+        file.close()
+        raise
+    return file
+
+
+def check_unchanged(held: HeldIso, file: BinaryIO) -> None:
+    """Raise Unavailable if this open file is not as it was when it was taken in."""
     status = os.fstat(file.fileno())
     if (status.st_size, status.st_mtime_ns) != (held.iso.size_bytes, held.modified_ns):
-        file.close()
         raise _gone(held, "it was changed since it was added")
-    return file
+
+
+def is_there(held: HeldIso) -> bool:
+    """Whether the ISO can be served now."""
+    try:
+        open_unchanged(held).close()
+    except HerasphereError:
+        return False
+    return True
 
 
 def _gone(held: HeldIso, what: str) -> HerasphereError:

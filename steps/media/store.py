@@ -13,7 +13,8 @@ from steps.domain.errors import Conflict, NotFound
 from steps.domain.host import Iso
 from steps.domain.splice import Template
 
-MAX_NOTES = 200  # call-backs and marks a lease keeps: the installer sends three
+VERSION = 1  # of the schema
+MAX_CALL_BACKS = 20  # of each event that a lease keeps: the installer sends one
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS iso (
@@ -21,8 +22,9 @@ CREATE TABLE IF NOT EXISTS iso (
     modified_ns INTEGER NOT NULL, version TEXT NOT NULL, build TEXT NOT NULL, template TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS lease (
-    token TEXT PRIMARY KEY, run TEXT NOT NULL, host TEXT NOT NULL, serial TEXT NOT NULL, sha256 TEXT NOT NULL,
-    kickstart BLOB NOT NULL, expires REAL NOT NULL, revoked INTEGER NOT NULL DEFAULT 0,
+    token TEXT PRIMARY KEY, run TEXT NOT NULL, host TEXT NOT NULL, serial TEXT NOT NULL, url TEXT NOT NULL,
+    sha256 TEXT NOT NULL, kickstart BLOB NOT NULL, made REAL NOT NULL, expires REAL NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0,
     served INTEGER NOT NULL DEFAULT 0, coverage BLOB NOT NULL DEFAULT x'', first_read REAL, last_read REAL,
     kickstart_read REAL, UNIQUE (run, host)
 );
@@ -62,8 +64,10 @@ class Grant:
     run: str
     host: str
     serial: str
+    url: str  # as it was given to the BMC
     sha256: str
     kickstart: bytes
+    made: float  # when the kickstart came
     expires: float
     revoked: bool
     served: int
@@ -83,11 +87,19 @@ class Store:
         self.db = sqlite3.connect(file, isolation_level=None)
         self.db.row_factory = sqlite3.Row
         self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = NORMAL")  # safe against a crash of the service, in WAL mode
-        self.db.executescript(SCHEMA)
+        self.db.execute("PRAGMA synchronous = FULL")  # a mark on a lease outlives a power cut: steps decide by it
+        self._prepare(file)
         self.grants: dict[str, Grant] = {}
-        self.held = {held.iso.sha256: held for held in map(_held, self.db.execute("SELECT * FROM iso"))}
+        self.held = self._all_held()
         self.dirty: set[str] = set()
+
+    def _prepare(self, file: Path) -> None:
+        tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and self.db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            self.db.close()
+            hint = "remove the folder, or give the service another one: --folder DIR"
+            raise Conflict("its state was made by another version", where=str(file), hint=hint)
+        self.db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
 
     def close(self) -> None:
         self.flush()
@@ -103,24 +115,28 @@ class Store:
             raise
         self.db.execute("COMMIT")
 
-    def add_iso(self, held: HeldIso) -> None:
+    def add_iso(self, held: HeldIso, now: float) -> None:
         """Hold this ISO; one of the same name or content is replaced, unless a lease still needs the other content."""
         iso = held.iso
         with self._transaction():
             other = self.db.execute("SELECT sha256 FROM iso WHERE name = ?", (iso.name,)).fetchone()
             if other and other["sha256"] != iso.sha256:
-                self._refuse_if_leased(iso.name, other["sha256"])
-                self.db.execute("DELETE FROM iso WHERE name = ?", (iso.name,))
+                self._refuse_if_leased(iso.name, other["sha256"], now)
+                older = f"{other['sha256'][:12]}-{iso.name}"  # leases that have ended still tell what they were of
+                self.db.execute("UPDATE iso SET name = ? WHERE name = ?", (older, iso.name))
             row = (
                 *(iso.sha256, iso.name, str(held.path), iso.size_bytes, held.modified_ns, iso.version, iso.build),
                 held.template.model_dump_json(),
             )
             self.db.execute("INSERT OR REPLACE INTO iso VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        self.held = {sha256: h for sha256, h in self.held.items() if h.iso.name != iso.name} | {iso.sha256: held}
+        self.held = self._all_held()
 
-    def _refuse_if_leased(self, name: str, sha256: str) -> None:
-        needed = "SELECT run FROM lease WHERE sha256 = ? AND revoked = 0 AND expires > unixepoch()"
-        lease = self.db.execute(needed, (sha256,)).fetchone()
+    def _all_held(self) -> dict[str, HeldIso]:
+        return {held.iso.sha256: held for held in map(_held, self.db.execute("SELECT * FROM iso"))}
+
+    def _refuse_if_leased(self, name: str, sha256: str, now: float) -> None:
+        needed = "SELECT run FROM lease WHERE sha256 = ? AND revoked = 0 AND expires > ?"
+        lease = self.db.execute(needed, (sha256, now)).fetchone()
         if lease:
             hint = f"wait for run {lease['run']} to end, or give the new ISO another name"
             raise Conflict(f"another ISO named {name} is in use", where="media service", hint=hint)
@@ -141,7 +157,7 @@ class Store:
         it was first read; a live lease of another run for the same server is a Conflict."""
         with self._transaction():
             other = self.db.execute(
-                "SELECT run FROM lease WHERE serial = ? AND run != ? AND revoked = 0 AND expires > ?",
+                "SELECT run FROM lease WHERE lower(serial) = lower(?) AND run != ? AND revoked = 0 AND expires > ?",
                 (given.serial, given.run, now),
             ).fetchone()
             if other:
@@ -150,9 +166,12 @@ class Store:
             known = self._load("SELECT * FROM lease WHERE run = ? AND host = ?", (given.run, given.host))
             if known is None:
                 self.db.execute(
-                    "INSERT INTO lease (token, run, host, serial, sha256, kickstart, expires) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*(given.token, given.run, given.host, given.serial, given.sha256), given.kickstart, given.expires),
+                    "INSERT INTO lease (token, run, host, serial, url, sha256, kickstart, made, expires) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(given.token, given.run, given.host, given.serial, given.url),
+                        *(given.sha256, given.kickstart, given.made, given.expires),
+                    ),
                 )
                 return given
             return self._renew(known, given)
@@ -163,13 +182,17 @@ class Store:
         if known.revoked:
             hint = "start a new run for this host"
             raise Conflict(f"run {known.run} has ended for this host", where=known.host, hint=hint)
-        if not same and known.served:
+        if not same and known.first_read:
             hint = "start a new run for this host"
             raise Conflict("its ISO was read already and may not change now", where=known.host, hint=hint)
-        known.kickstart, known.sha256, known.expires = given.kickstart, given.sha256, given.expires
+        if not same:
+            known.kickstart, known.sha256, known.made = given.kickstart, given.sha256, given.made
+        if not known.first_read:  # the service may be reached elsewhere since; a BMC that reads knows the old address
+            known.url = given.url.replace(given.token, known.token)
+        known.expires = given.expires
         self.db.execute(
-            "UPDATE lease SET kickstart = ?, sha256 = ?, expires = ? WHERE token = ?",
-            (known.kickstart, known.sha256, known.expires, known.token),
+            "UPDATE lease SET url = ?, kickstart = ?, sha256 = ?, made = ?, expires = ? WHERE token = ?",
+            (known.url, known.kickstart, known.sha256, known.made, known.expires, known.token),
         )
         return known
 
@@ -188,9 +211,11 @@ class Store:
         self.db.execute("UPDATE lease SET revoked = 1 WHERE token = ?", (grant.token,))
 
     def note(self, grant: Grant, kind: str, name: str, text: str, now: float) -> None:
-        count = self.db.execute("SELECT count(*) FROM note WHERE token = ?", (grant.token,)).fetchone()[0]
-        if count < MAX_NOTES:
-            self.db.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?)", (grant.token, kind, name, text, now))
+        """Keep a mark; keep a call-back unless there are enough of its kind, as anyone on the host may send them."""
+        counted = "SELECT count(*) FROM note WHERE token = ? AND kind = 'callback' AND name = ?"
+        if kind == "callback" and self.db.execute(counted, (grant.token, name)).fetchone()[0] >= MAX_CALL_BACKS:
+            return
+        self.db.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?)", (grant.token, kind, name, text, now))
 
     def notes(self, grant: Grant) -> list[Note]:
         rows = self.db.execute("SELECT kind, name, text, at FROM note WHERE token = ? ORDER BY rowid", (grant.token,))
@@ -204,6 +229,13 @@ class Store:
         """Write down all counts that changed."""
         if not self.dirty:
             return
+        self.db.execute("PRAGMA synchronous = NORMAL")  # counts need not wait for the disk; a crash loses none either
+        try:
+            self._flush()
+        finally:
+            self.db.execute("PRAGMA synchronous = FULL")
+
+    def _flush(self) -> None:
         changed = [self.grants[token] for token in self.dirty]
         with self._transaction():
             self.db.executemany(

@@ -1,9 +1,6 @@
 """The media service over real HTTP: the right bytes, for the right host, as long as its run lives."""
 
-import asyncio
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,69 +9,12 @@ import requests
 
 from steps.clients.media import Media
 from steps.domain.errors import AccessDenied, Conflict, NotFound, Unavailable, Unsupported, VerifyFailed
-from steps.domain.media import Lease
-from steps.media.reading import byte_range, cover, covered_bytes
-from steps.media.service import Addresses, Ready, running
-from steps.media.store import Store
+from steps.media.conditions import byte_range
+from steps.media.sending import cover, covered_bytes
+from steps.media.service import Ready
 from tests.unit.domain.isos import esxi_tree, genisoimage
 from tests.unit.domain.test_splice import view_of
-
-TOKEN = "control-token"
-KICKSTART = "vmaccepteula\nreboot\n"
-RUN = {"run": "run-1", "host": "esx01"}
-
-
-@contextlib.contextmanager
-def service(folder: Path) -> Iterator[Ready]:
-    """The service on loopback, in a thread."""
-    started: list[Ready] = []
-    up = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def main() -> None:
-        with contextlib.closing(Store(folder / "media.sqlite")) as store:
-            async with running(store, folder, Addresses("127.0.0.1", 0), TOKEN) as at:
-                started.append(at)
-                up.set()
-                await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert up.wait(20)
-    try:
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        assert not thread.is_alive()
-        loop.close()
-
-
-@pytest.fixture(scope="module")
-def iso(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("iso")
-    esxi_tree(folder / "tree", files=60)
-    (folder / "tree" / "BIG.V00").write_bytes(bytes(range(256)) * 40_000)
-    return genisoimage(folder / "tree", folder / "ESXi-8.0U3.iso", "-J", "-R")
-
-
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Ready]:
-    with service(tmp_path) as ready:
-        yield ready
-
-
-@pytest.fixture
-def media(at: Ready, iso: Path) -> Iterator[Media]:
-    with Media(at.control_url, TOKEN) as client:
-        client.add_iso(iso, upload=False)
-        yield client
-
-
-def grant(media: Media, **changes: object) -> Lease:
-    values = {**RUN, "serial": "A1", "iso_sha256": media.isos()[0].sha256, "kickstart": KICKSTART, "ttl_s": 600}
-    return media.grant(**(values | changes))  # type: ignore[arg-type]
+from tests.unit.media.serving import KICKSTART, RUN, TOKEN, grant, port_of, service
 
 
 def test_the_whole_iso_is_the_spliced_view(media: Media, iso: Path, tmp_path: Path) -> None:
@@ -224,7 +164,11 @@ def test_a_flood_of_call_backs_is_bounded(media: Media) -> None:
     with requests.Session() as session:
         for _ in range(250):
             session.get(f"{lease.callback_url}/pre-ok", timeout=10)
-    assert len(media.lease(**RUN).callbacks) == 200
+        session.get(f"{lease.callback_url}/post-ok", timeout=10)
+    media.mark(**RUN, name="mount")
+    seen = media.lease(**RUN)
+    assert [c.event for c in seen.callbacks] == ["pre-ok"] * 20 + ["post-ok"]
+    assert seen.mark("mount"), "what steps note is not theirs to crowd out"
 
 
 def test_a_restart_loses_nothing(tmp_path: Path, iso: Path) -> None:
@@ -234,7 +178,7 @@ def test_a_restart_loses_nothing(tmp_path: Path, iso: Path) -> None:
         media.mark(**RUN, name="mount")
         before = requests.get(lease.url, timeout=10).content
         served = media.lease(**RUN)
-    with service(tmp_path) as again, Media(again.control_url, TOKEN) as media:
+    with service(tmp_path, port_of(at.public_url)) as again, Media(again.control_url, TOKEN) as media:
         seen = media.lease(**RUN)
         same = {
             "bytes_served",
@@ -291,7 +235,8 @@ def test_another_iso_under_a_leased_name_is_refused(at: Ready, tmp_path: Path, i
         with pytest.raises(Conflict, match="is in use"):
             media.add_iso(other, upload=False)
         media.revoke(**RUN)
-        assert media.add_iso(other, upload=False).sha256 == media.isos()[0].sha256
+        assert media.add_iso(other, upload=False).sha256 == media.iso(iso.name).sha256
+        assert media.lease(**RUN).revoked, "a lease which has ended still tells of itself"
 
 
 def test_a_wrong_token_and_a_dead_service_are_told_apart(at: Ready) -> None:
