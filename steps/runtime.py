@@ -11,30 +11,57 @@ ARGO_PROGRESS_FILE          file in which Argo looks for "N/M"
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from types import FrameType, TracebackType
+from typing import Protocol, TypeVar, cast, overload
 
-from hera.workflows import RunnerScriptConstructor, script
+from hera.workflows import RunnerScriptConstructor, Step, script
 
-from steps.domain.errors import HerasphereError, NotFound
+from steps.domain.errors import HerasphereError, NotFound, Unavailable
 from steps.domain.host import SecretRef
 
 OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
 RUNNER = RunnerScriptConstructor(outputs_directory=OUTPUTS_DIRECTORY)
 EXIT_BUG = 70  # EX_SOFTWARE: not one of ours, so never retried
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Given = TypeVar("Given", contravariant=True)
+Made = TypeVar("Made", covariant=True)
 
 
-def step(**options: Any) -> Callable[[Function], Function]:
+class StepTemplate(Protocol[Given, Made]):
+    """A step: called with its Input it runs, called with arguments inside a workflow it becomes a task."""
+
+    @overload
+    def __call__(self, given: Given, /) -> Made: ...
+    @overload
+    def __call__(self, *, arguments: Mapping[str, str]) -> Step: ...
+
+
+class Stopped(BaseException):
+    """SIGTERM came. No Exception: what waits for faults that pass must not wait this one out."""
+
+
+def leave_on_sigterm() -> None:
+    """From now on SIGTERM ends the step: its sessions are closed and it exits as a fault that passes.
+
+    Argo tries such a step again when its pod was drained from a node; when the workflow itself was stopped it does not.
+    """
+    signal.signal(signal.SIGTERM, _raise_stopped)
+
+
+def _raise_stopped(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the closing of sessions
+    raise Stopped
+
+
+def step() -> Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]]:
     """Make a function of one Input and one Output a script template run by Hera's runner."""
-    decorate: Callable[[Function], Function] = script(constructor=RUNNER, **options)
-    return decorate
+    return cast(Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]], script(constructor=RUNNER))
 
 
 def engine_socket() -> str | None:
@@ -79,6 +106,9 @@ def fail(error: BaseException) -> int:
     if isinstance(error, HerasphereError):
         line, code = str(error), error.exit_code
         _event("fault", text=error.what, where=error.where, hint=error.hint, exit_code=code)
+    elif isinstance(error, Stopped):
+        line, code = "stopped from outside", Unavailable.exit_code
+        _event("say", text=line)
     else:
         traceback.print_exception(error)
         line, code = f"unexpected {type(error).__name__}: {error}", EXIT_BUG
@@ -92,7 +122,8 @@ def fail(error: BaseException) -> int:
 
 
 def _event(kind: str, **facts: str | int | float | bool) -> None:
-    print(json.dumps({"t": round(time.time(), 3), "kind": kind, **facts}), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps({"t": round(time.time(), 3), "kind": kind, **facts}) + "\n")
+    sys.stderr.flush()
 
 
 def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
@@ -106,3 +137,4 @@ def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: Trac
 
 if "hera__outputs_directory" in os.environ:  # only in a pod: set by RUNNER on every template it makes
     sys.excepthook = _exit_by_error
+    leave_on_sigterm()

@@ -1,8 +1,6 @@
 """What an ESXi host shows of itself over the vSphere API."""
 
-from datetime import datetime
-
-from steps.domain.host import Frozen
+from steps.domain.host import Frozen, Moment
 
 
 class EsxiSeen(Frozen):
@@ -27,6 +25,6 @@ class EsxiFacts(Frozen):
     macs: tuple[str, ...]  # of all vmkernel NICs and physical NICs, lower case
     disks: tuple[str, ...]  # canonical names of the disks ESXi sees
     system_disks: tuple[str, ...]  # those that hold a VMFS or OSDATA volume; empty where the API names none
-    install_date: datetime | None
-    boot_time: datetime | None
-    now: datetime  # the host's clock at the moment of reading
+    install_date: Moment | None
+    boot_time: Moment | None
+    now: Moment  # the host's clock at the moment of reading

@@ -1,8 +1,9 @@
 """One host as it travels from the plan through the workflow's parameters into each step: frozen, without secrets."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 BootMode = Literal["uefi", "bios"]
 Proof = Literal["fingerprint", "one-time-password"]
@@ -12,6 +13,10 @@ class Frozen(BaseModel):
     """A value: no unknown keys, never changed after it was made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Hera's runner writes outputs with json.dumps, which knows no dates
+Moment = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat(), return_type=str)]
 
 
 class SecretRef(Frozen):

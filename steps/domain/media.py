@@ -1,9 +1,8 @@
 """The media service's words: which ISOs it holds, and what a host's lease shows of its installation."""
 
-from datetime import datetime
 from typing import Literal
 
-from steps.domain.host import Frozen, Iso
+from steps.domain.host import Frozen, Iso, Moment
 
 CallbackEvent = Literal["pre-ok", "pre-failed", "post-ok"]
 
@@ -13,7 +12,7 @@ class Callback(Frozen):
 
     event: CallbackEvent
     text: str
-    at: datetime
+    at: Moment
 
 
 class Mark(Frozen):
@@ -21,7 +20,7 @@ class Mark(Frozen):
 
     name: str
     value: str
-    at: datetime
+    at: Moment
 
 
 class Lease(Frozen):
@@ -34,14 +33,14 @@ class Lease(Frozen):
     url: str  # where the BMC reads the ISO; unguessable, ends in .iso
     callback_url: str  # the installer appends /<event>?text=...
     size_bytes: int  # of the host's ISO
-    expires_at: datetime
+    expires_at: Moment
     revoked: bool
-    now: datetime  # the service's clock when this was read
+    now: Moment  # the service's clock when this was read
     bytes_served: int  # every byte sent, repeats included
     bytes_covered: int  # distinct bytes sent, counted in blocks of 64 KiB: what progress is made of
-    first_read_at: datetime | None
-    last_read_at: datetime | None
-    kickstart_read_at: datetime | None  # first time the kickstart's own bytes were sent
+    first_read_at: Moment | None
+    last_read_at: Moment | None
+    kickstart_read_at: Moment | None  # first time the kickstart's own bytes were sent
     callbacks: tuple[Callback, ...]
     marks: tuple[Mark, ...]
 

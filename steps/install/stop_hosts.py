@@ -1,5 +1,7 @@
 """Afterwards no host's workflow of this run is under way any more: those that were have been stopped and cleaned up."""
 
+from typing import Any
+
 from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
@@ -38,5 +40,12 @@ def stop_hosts(given: Input) -> Output:
 
 
 def _under_way(children: engine.Engine, run: str) -> list[str]:
-    workflows = children.list(run)
-    return [w["metadata"]["name"] for w in workflows if w.get("status", {}).get("phase", "") not in FINISHED]
+    return [w["metadata"]["name"] for w in children.list(run) if not _has_ended(w)]
+
+
+def _has_ended(workflow: dict[str, Any]) -> bool:
+    """Also true of one that waits for a mutex and was stopped: Argo keeps it Pending until the lock is free, and it has
+    done nothing that needs cleaning up."""
+    status = workflow.get("status", {})
+    never_began = status.get("phase", "") in ("", "Pending") and not status.get("nodes")
+    return status.get("phase", "") in FINISHED or (never_began and bool(workflow.get("spec", {}).get("shutdown")))

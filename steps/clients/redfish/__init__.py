@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from steps.clients.redfish.client import BmcClient
 from steps.clients.redfish.session import READ_TIMEOUT_S, log_in
+from steps.clients.redfish.termination import LettingIn
 from steps.domain.host import Bmc
 from steps.domain.wait import SYSTEM_CLOCK, Clock
 
@@ -26,6 +27,7 @@ def connect(
     refused, Unavailable when nothing answers.
     """
     where = f"BMC {bmc.address}"
+    clock = LettingIn(clock)
     with log_in(bmc, password=password, ca_pem=ca_pem, clock=clock, read_timeout_s=read_timeout_s, where=where) as (
         root,
         connector,

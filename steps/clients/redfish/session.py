@@ -16,6 +16,7 @@ import sushy.connector
 import sushy.exceptions
 
 from steps.clients.redfish.errors import translated
+from steps.clients.redfish.termination import termination_held
 from steps.domain.host import Bmc
 from steps.domain.wait import Clock
 
@@ -121,6 +122,7 @@ def log_in(
 ) -> Iterator[tuple[Any, OneAtATime]]:
     """sushy's root of the BMC and the connector below it; logged out and closed afterwards."""
     with ExitStack() as undo:
+        undo.enter_context(termination_held())
         verify = _trust(bmc, ca_pem, undo)
         connector = OneAtATime(bmc.url, verify=verify, clock=clock, read_timeout_s=read_timeout_s)
         undo.callback(connector.close)

@@ -62,7 +62,7 @@ class InProcessMachine:
         self.esxi: EsxiApi | None = None  # while it runs
         self._block_bytes = block_bytes
         self._reserved = reserve(*api)
-        self._medium_url = ""
+        self.medium_url = ""
         self._start_first = ""  # the disk that the last installer made the first to start from
         self._progress = "None"
         self._power = threading.RLock()
@@ -105,12 +105,12 @@ class InProcessMachine:
             self.power_off()
 
     def insert(self, url: str) -> None:
-        self._medium_url = url
+        self.medium_url = url
         if self.faults.reads_at_insert:
             read_medium(url, block_bytes=self._block_bytes, go_on=lambda _taken, _size: True)
 
     def eject(self) -> None:
-        self._medium_url = ""
+        self.medium_url = ""
 
     def boot_progress(self) -> str:
         return self._progress
@@ -144,12 +144,12 @@ class InProcessMachine:
 
     def _start_cd(self, mode: FirmwareMode) -> bool:
         """True when an installer ran from the CD to its end; False when there was nothing to start from."""
-        if not self._medium_url or self.faults.ignores_cd:
+        if not self.medium_url or self.faults.ignores_cd:
             self.console.append("CD: not started from")
             return False
         self._progress = "OSBootStarted"
         try:
-            medium = Medium(self._read_medium(self._medium_url))
+            medium = Medium(self._read_medium(self.medium_url))
         except MediumError as error:
             self.console.append(f"CD: {error}")
             return False
@@ -169,7 +169,7 @@ class InProcessMachine:
             if taken >= size * self.faults.stops_reading_at:
                 self._wait_for_ever(f"CD: reading stopped at {taken} of {size} bytes")
             self._pause(self.delays.block_s)
-            if self._medium_url != url:
+            if self.medium_url != url:
                 raise MediumError("ejected")
             return True
 

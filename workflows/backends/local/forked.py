@@ -14,7 +14,6 @@ from pathlib import Path
 from hera.workflows._runner import util as runner
 
 from steps import runtime
-from steps.domain.errors import Unavailable
 
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # blocked in the forkserver, and so in a new process too
 INPUTS_FILE = "inputs.json"  # as Hera's runner reads them
@@ -34,14 +33,14 @@ def run_step(order: Order, stderr: Connection) -> None:
     """Run the step and end this process with the step's exit code."""
     os.setpgid(0, 0)  # a signal for the engine's terminal is not for us; one for us reaches our children too
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(Unavailable.exit_code))  # at once: a drained node's step goes on
     _redirect(order.folder, stderr)
     runtime.leave_on_sigterm()
+    # with the signals still blocked: a thread that can take one would let it through where a step holds it back
+    threading.Thread(target=_end_with_engine, daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)
-    threading.Thread(target=_end_with_engine, daemon=True).start()
     sys.argv = ["hera.workflows.runner", "-e", order.entrypoint, str(order.folder / INPUTS_FILE)]
     code = _exit_code()
     sys.stdout.flush()

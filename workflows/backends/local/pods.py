@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +64,7 @@ def warm_up(modules: Sequence[str]) -> None:
     path = os.environ.get("PYTHONPATH")
     # The server looks for modules where this process does, and never hears the signals meant for this process.
     os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in sys.path)
+    resource_tracker.ensure_running()  # the forkserver would start it, and unblock two of the signals on the way
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         forkserver.ensure_running()

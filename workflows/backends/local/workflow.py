@@ -118,10 +118,8 @@ class WorkflowRun:
             tell=self.tell,
             changed=self.changed,
         )
-        deadline = self._set_deadline()
+        self._set_deadline()
         phase, message = await self._walk(attempts, self.spec["entrypoint"], self.name, self.steps_halt)
-        if deadline is not None:
-            deadline.cancel()
         if "onExit" in self.spec and not self.kill.asked:
             end = {"workflow.status": phase, "workflow.failures": json.dumps(json.dumps(self.nodes.failures() or None))}
             at_exit = await self._walk(attempts, self.spec["onExit"], f"{self.name}.onExit", self.kill, end)
@@ -156,17 +154,18 @@ class WorkflowRun:
                 self.nodes.finish(node, "Error", message)
         return message
 
-    def _set_deadline(self) -> asyncio.TimerHandle | None:
+    def _set_deadline(self) -> None:
+        """Have the steps halted when the time is up; the exit handler has no deadline."""
         seconds = self.spec.get("activeDeadlineSeconds")
         if seconds is None:
-            return None
+            return
         end = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(self.started_at + float(seconds)))
 
         def halt() -> None:
             over = f"retry exceeded workflow deadline {end}"
             self.steps_halt.ask(running=PAST_DEADLINE, waiting="Step exceeded its deadline", retried=over)
 
-        return asyncio.get_running_loop().call_later(float(seconds), halt)
+        asyncio.get_running_loop().call_later(float(seconds), halt)
 
     def _scope(self) -> dict[str, str]:
         parameters = [each | {"value": text_of(each["value"])} for each in arguments_of(self.spec)]
