@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.engine.running import Site
+from tests.unit.engine.running import Site, node
 from tests.unit.engine.waiting import AT_MOST_S, is_alive, until
 
 STOPPED = ["Failed", "Stopped with strategy 'Stop'"]
@@ -56,6 +56,9 @@ def test_a_signal_for_the_whole_group_stops_everything_and_exit_handlers_run(sit
     lines = site.lines()
     assert sorted(lines[2:6]) == ["bye a", "bye b", "end a", "end b"]
     assert lines[6:] == ["parent ends Failed"]
+    for name in ("run-a", "run-b"):  # told to end by the engine, and seen to: 75, as in a pod
+        ended = node(json.loads((site.folder / name / "workflow.json").read_text()), "wait-for-file")
+        assert ended["outputs"]["exitCode"] == "75"
     assert _workers(site) == []
 
 

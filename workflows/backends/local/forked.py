@@ -43,6 +43,7 @@ def run_step(order: Order, stderr: Connection) -> None:
     os.chdir(order.folder)
     sys.argv = ["hera.workflows.runner", "-e", order.entrypoint, str(order.folder / INPUTS_FILE)]
     code = _exit_code()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the step is done: how it ended is told as it was
     sys.stdout.flush()
     sys.stderr.flush()
     (order.folder / EXIT_FILE).write_text(str(code))

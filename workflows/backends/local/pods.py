@@ -220,6 +220,9 @@ def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
 
 def _exit_code(order: Order, process: ForkServerProcess) -> int | None:
     code = process.exitcode
-    if code is None or (code == LOST and not (order.folder / EXIT_FILE).exists()):
-        return None
+    if code is None or code == LOST:
+        try:
+            return int((order.folder / EXIT_FILE).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
     return KILLED if code < 0 else code
