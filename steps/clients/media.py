@@ -1,27 +1,49 @@
 """The media service, spoken to by steps and by the desk."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import requests
 
-from steps.domain import errors
-from steps.domain.errors import AccessDenied, HerasphereError, NotFound, Unavailable
+from steps.domain.errors import (
+    AccessDenied,
+    Conflict,
+    HerasphereError,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unsupported,
+    VerifyFailed,
+)
 from steps.domain.host import Iso
 from steps.domain.media import Lease
 
+KINDS: dict[str, type[HerasphereError]] = {
+    kind.__name__: kind for kind in (AccessDenied, Conflict, NotFound, Refused, Unavailable, Unsupported, VerifyFailed)
+}
 CONNECT_S, READ_S = 5.0, 60.0
 UPLOAD_READ_S = 600.0  # the service hashes what it was sent before it answers
 
 
 class Media:
-    """One session with the control API of a media service; a context manager."""
+    """One session with the control API of a media service; a context manager.
 
-    def __init__(self, url: str, token: str) -> None:
+    ca_pem: certificates to trust, and no others, where the API is behind TLS; empty: the well-known ones
+    """
+
+    def __init__(self, url: str, token: str, *, ca_pem: str = "") -> None:
         self.url = url.rstrip("/")
         self.session = requests.Session()
+        self.closing = ExitStack()
+        self.closing.callback(self.session.close)
+        if ca_pem:  # requests takes certificates as a file only
+            file = Path(self.closing.enter_context(TemporaryDirectory())) / "ca.pem"
+            file.write_text(ca_pem)
+            self.session.verify = str(file)
         self.session.trust_env = False  # a proxy of the desk's browser is not on the way to a service next door
         self.session.headers["Authorization"] = f"Bearer {token}"
 
@@ -31,7 +53,7 @@ class Media:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.session.close()
+        self.closing.close()
 
     def isos(self) -> list[Iso]:
         """Every ISO the service holds."""
@@ -84,6 +106,9 @@ class Media:
         try:
             answer = self.session.request(method, self.url + path, **{"timeout": (CONNECT_S, READ_S), **how})
             body = answer.json()
+        except requests.exceptions.SSLError as error:
+            hint = "give the CA that signed its certificate, or correct the URL"
+            raise VerifyFailed(f"its certificate is not trusted: {error}", where=self.url, hint=hint) from error
         except requests.RequestException as error:  # an answer that is no JSON is one of these as well
             reason = type(error).__name__ if isinstance(error, requests.JSONDecodeError) else str(error)
             hint = "is it running, and reachable from here? `hera media list` asks it"
@@ -99,12 +124,12 @@ def _of(run: str, host: str) -> str:
 
 def _error(body: Any, url: str) -> HerasphereError:
     """The service's error as the same class it was raised with."""
-    if not isinstance(body, dict) or "what" not in body:
-        return Unavailable(f"the media service answers {body!r}", where=url, hint="is it one?")
-    kind = getattr(errors, str(body.get("error")), Unavailable)
-    if not (isinstance(kind, type) and issubclass(kind, HerasphereError)) or kind is HerasphereError:
-        kind = Unavailable
+    kind = KINDS.get(str(body.get("error"))) if isinstance(body, dict) else None
+    if kind is None or "what" not in body:
+        return Unavailable(f"the media service answers {body!r}", where=url, hint="is it one, of this version?")
     if kind is AccessDenied:
         hint = "set HERASPHERE_MEDIA_TOKEN to the token in the service's folder"
         return AccessDenied(body["what"], where=url, hint=hint)
-    return kind(body["what"], where=str(body.get("where", "")), hint=str(body.get("hint", "")))
+    return kind(
+        body["what"], where=str(body.get("where", "")), hint=str(body.get("hint") or "see the media service's log")
+    )

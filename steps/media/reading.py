@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
 from typing import NoReturn
@@ -22,12 +23,22 @@ MAX_TEXT = 500  # of a call-back
 EVENTS = ("pre-ok", "pre-failed", "post-ok")
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A host's view, and the headers which tell whether a reader has it already."""
+
+    kickstart: bytes
+    view: SplicedImage
+    tag: str
+    headers: dict[str, str]
+
+
 class Reading:
     """The media port: unguessable paths only."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.views: dict[str, tuple[bytes, SplicedImage]] = {}
+        self.shown: dict[str, Shown] = {}
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -45,14 +56,19 @@ class Reading:
             LOG.error("%s for %s/%s: %s", request.remote, grant.run, grant.host, error)
             raise web.HTTPServiceUnavailable(text=f"{error.what}\n") from error
         with contextlib.closing(file):
-            return await self._answer(request, Medium(grant, held, self._view(grant, held), file))
+            shown = self._shown(grant, held)
+            return await self._answer(request, shown, Medium(grant, held, shown.view, file))
 
-    def _view(self, grant: Grant, held: HeldIso) -> SplicedImage:
-        """The host's view, made once: a BMC asks for it in thousands of small ranges."""
-        known = self.views.get(grant.token)
-        if known is None or known[0] is not grant.kickstart:
-            known = self.views[grant.token] = (grant.kickstart, held.template.view(grant.kickstart))
-        return known[1]
+    def _shown(self, grant: Grant, held: HeldIso) -> Shown:
+        """What the host is shown, made once: a BMC asks for it in thousands of small ranges."""
+        known = self.shown.get(grant.token)
+        if known is None or known.kickstart is not grant.kickstart:
+            tag = f'"{sha256(held.iso.sha256.encode() + grant.kickstart).hexdigest()[:32]}"'
+            made = formatdate(int(grant.made), usegmt=True)
+            headers = {"Accept-Ranges": "bytes", "ETag": tag, "Last-Modified": made, "Cache-Control": "no-store"}
+            known = Shown(grant.kickstart, held.template.view(grant.kickstart), tag, headers)
+            self.shown[grant.token] = known
+        return known
 
     async def call_back(self, request: web.Request) -> web.StreamResponse:
         """A word from the installer: evidence, kept with the lease."""
@@ -80,17 +96,10 @@ class Reading:
             raise web.HTTPGone(text=f"{ended}\n")
         return grant
 
-    async def _answer(self, request: web.Request, medium: Medium) -> web.StreamResponse:
-        grant, size_bytes = medium.grant, medium.view.size_bytes
-        tag = f'"{sha256(medium.held.iso.sha256.encode() + grant.kickstart).hexdigest()[:32]}"'
+    async def _answer(self, request: web.Request, shown: Shown, medium: Medium) -> web.StreamResponse:
+        grant, size_bytes, headers = medium.grant, shown.view.size_bytes, dict(shown.headers)
         made = int(grant.made)
-        how = answer(request.method, request.headers, tag=tag, modified_s=made, size_bytes=size_bytes)
-        headers = {
-            "Accept-Ranges": "bytes",
-            "ETag": tag,
-            "Last-Modified": formatdate(made, usegmt=True),
-            "Cache-Control": "no-store",
-        }
+        how = answer(request.method, request.headers, tag=shown.tag, modified_s=made, size_bytes=size_bytes)
         if how.status == 416:
             wanted = request.headers["Range"][:100]
             LOG.warning("%s refused for %s/%s: %r is past the end", request.remote, grant.run, grant.host, wanted)

@@ -19,7 +19,7 @@ LOG = logging.getLogger("herasphere.media")
 
 BLOCK_BYTES = 64 * 1024  # coverage is counted in these
 PIECE_BYTES = 1024 * 1024  # sent before it is counted and the lease looked at again
-READ_BYTES = 64 * 1024  # at a time, where sendfile does not work
+SMALL_BYTES = 128 * 1024  # up to here a copy is cheaper than sendfile
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,6 @@ class Sending:
             self.request.transport.abort()
 
     async def _send_file(self, start: int, stop: int) -> None:
-        self.writer.send_headers()
         while start < stop:
             if not self.medium.grant.is_live(time.time()):
                 raise Refused("its lease ended meanwhile", hint="start a new run")
@@ -74,21 +73,29 @@ class Sending:
         descriptor, transport = self.medium.file.fileno(), self.request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
+        if length <= SMALL_BYTES:
+            return await self._write_piece(start, length)
+        self.writer.send_headers()
         os.lseek(descriptor, start, os.SEEK_SET)  # asyncio leaves it behind the last byte sent, also when it fails
         try:
             await asyncio.get_running_loop().sendfile(transport, self.medium.file, start, length, fallback=False)
         except asyncio.SendfileNotAvailableError:  # also what asyncio says when the first byte meets a dead connection
-            data = os.pread(descriptor, min(length, READ_BYTES), start)
-            await self.writer.write(data)
-            if transport.is_closing():
-                raise ConnectionResetError from None
-            os.lseek(descriptor, start + len(data), os.SEEK_SET)
+            return await self._write_piece(start, SMALL_BYTES)
         finally:
             sent = os.lseek(descriptor, 0, os.SEEK_CUR) - start
             self._count(start, sent)
         if sent == 0:
             raise ConnectionResetError  # the file became shorter
         return sent
+
+    async def _write_piece(self, start: int, length: int) -> int:
+        """The same without sendfile, whose preparations cost more than copying a little."""
+        data = os.pread(self.medium.file.fileno(), length, start)
+        await self.writer.write(data)
+        if not data or self.request.transport is None or self.request.transport.is_closing():
+            raise ConnectionResetError
+        self._count(start, len(data))
+        return len(data)
 
     def _count(self, start: int, sent: int) -> None:
         """Take note of these bytes."""
