@@ -28,8 +28,8 @@ def schema_of(kind: str) -> dict[str, Any]:
     ).stdout
     crds = Path(json.loads(told)["Dir"]) / "manifests" / "base" / "crds" / "full"
     crd = yaml.safe_load((crds / f"argoproj.io_{kind.lower()}s.yaml").read_text())
-    schema: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return _strict(schema)
+    schema: dict[str, Any] = _strict(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
+    return schema
 
 
 def _strict(schema: Any) -> Any:

@@ -1,19 +1,16 @@
 """python -m tests.lab: build, bring up and take down the simulated site."""
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.lab.build import BuildFailed, build
 from tests.lab.network import LabNetwork, NetworkRefused
-from tests.lab.packages import PACKAGES
-from tests.lab.qemu import MachineError
+from tests.lab.packages import PACKAGES, install
 from tests.lab.site import Site, SiteFailed
 from tests.lab.spec import default_servers
+from tests.lab.virtualcd import MachineError
 
 DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "herasphere-lab"
 
@@ -36,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_packages)
     command = commands.add_parser("build", help="build the ESXi stand-in's ISO into the cache")
     command.set_defaults(run=_build)
+    command = commands.add_parser("demo", help="install two servers, end to end")
+    command.set_defaults(run=_demo)
     command = commands.add_parser("up", help="start servers with BMCs, and write a host table for them")
     command.add_argument("--servers", type=int, default=2, choices=range(1, 21), metavar="N", help="1 to 20, default 2")
     command.add_argument("--name", default=LabNetwork.name, help="of the network namespace (default %(default)s)")
@@ -58,34 +57,13 @@ def _packages(options: argparse.Namespace) -> int:
     if not options.install:
         print("\n".join(PACKAGES))
         return 0
-    missing = _missing_packages()
-    if not missing:
-        return 0
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    if shutil.which("apt-get") is None or (sudo and options.if_allowed and not _sudo_is_silent()):
-        print(f"the simulated site is left out, it needs these Debian packages: {' '.join(missing)}", file=sys.stderr)
-        return 0 if options.if_allowed else 1
-    print(f"installing Debian packages: {' '.join(missing)}", file=sys.stderr)
-    quiet = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
-    subprocess.run([*sudo, *quiet, "update"], stdout=subprocess.DEVNULL)
-    install = [*sudo, *quiet, "install", "--no-install-recommends", *missing]
-    done = subprocess.run(install, stdout=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-    return 0 if options.if_allowed else done.returncode
+    return 0 if install(say=_say, ask=not options.if_allowed) or options.if_allowed else 1
 
 
-def _missing_packages() -> list[str]:
-    if shutil.which("dpkg-query") is None:
-        return list(PACKAGES)
-    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES]
-    shown = subprocess.run(query, capture_output=True, text=True).stdout
-    installed = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in installed]
+def _demo(_options: argparse.Namespace) -> int:
+    from tests.lab import demo
 
-
-def _sudo_is_silent() -> bool:
-    return (
-        shutil.which("sudo") is not None and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
-    )
+    return demo.run()
 
 
 def _build(options: argparse.Namespace) -> int:

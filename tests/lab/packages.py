@@ -1,6 +1,9 @@
 """The one list of Debian packages that the lab needs, beside Go and Python."""
 
+import os
 import shutil
+import subprocess
+from collections.abc import Callable
 
 PACKAGES = (
     "qemu-system-x86",
@@ -44,3 +47,45 @@ COMMANDS = {
 def missing_commands() -> list[str]:
     """Each command that is not there, with the package that has it."""
     return [f"{command} (package {package})" for command, package in COMMANDS.items() if shutil.which(command) is None]
+
+
+def missing_packages() -> list[str]:
+    """Those of PACKAGES that are not installed."""
+    if shutil.which("dpkg-query") is None:
+        return list(PACKAGES)
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES]
+    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
+    return [name for name in PACKAGES if name not in installed]
+
+
+def install(*, say: Callable[[str], None], ask: bool) -> bool:
+    """Install what is missing; True if nothing is missing afterwards.
+
+    ask: let sudo ask for a password; without, it is done only where no password is needed
+    """
+    missing = missing_packages()
+    if not missing:
+        return True
+    names = " ".join(missing)
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    if shutil.which("apt-get") is None or (sudo and not ask and not _sudo_is_silent()):
+        say(f"the simulated site is left out, it needs these Debian packages: {names}")
+        return False
+    say(f"installing Debian packages: {names}")
+    quiet = [*sudo, "apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*quiet, "update"], stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(
+        [*quiet, "install", "--no-install-recommends", *missing],
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        check=False,
+    )
+    return not missing_packages()
+
+
+def _sudo_is_silent() -> bool:
+    if shutil.which("sudo") is None:
+        return False
+    return subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
