@@ -79,13 +79,15 @@ class LabNetwork:
             self.down()
             raise
 
-    def dhcp_command(self, folder: Path) -> list[str]:
-        """The command that serves addresses to whoever asks, in the foreground; it keeps its files in the folder."""
+    def dhcp_command(self, folder: Path, macs: Sequence[str]) -> list[str]:
+        """The command that serves addresses to these NICs, in the foreground; it keeps its files in the folder."""
         config = folder / "dhcp.conf"
+        # An address of its own for each: udhcpd would otherwise look for two seconds whether somebody else has it
+        leases = "".join(f"static_lease {mac} {self._address(DHCP_FIRST + i)}\n" for i, mac in enumerate(macs))
         config.write_text(
             f"start {self._address(DHCP_FIRST)}\nend {self._address(DHCP_LAST)}\ninterface bridge\n"
             f"option subnet {self.netmask}\noption router {self.host_address}\noption lease 3600\n"
-            f"lease_file {folder}/dhcp.leases\npidfile {folder}/dhcp.pid\n"
+            f"lease_file {folder}/dhcp.leases\npidfile {folder}/dhcp.pid\nmax_leases 51\n{leases}"
         )
         (folder / "dhcp.leases").touch()
         return self.command(["busybox", "udhcpd", "-f", str(config)])

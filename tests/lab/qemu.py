@@ -7,33 +7,22 @@ import hashlib
 import itertools
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
-import urllib.request
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.lab.children import start
 from tests.lab.machine import FirmwareMode
 from tests.lab.qmp import Qmp, QmpError
+from tests.lab.virtualcd import MachineError, MediaUnreadable, block_source, check_readable
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-READAHEAD_BYTES = 512 * 1024
 CD_FIRST, DISK, CD_LAST = 1, 10, 20  # boot indices
-
-
-class MachineError(Exception):
-    """The machine cannot do it; the text is QEMU's own."""
-
-
-class MediaUnreadable(MachineError):
-    """The URL of a medium does not answer, or not with ranges."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +147,7 @@ class QemuMachine:
 
     def insert(self, url: str) -> None:
         """Raises MediaUnreadable where the URL does not answer; the CD is then as it was."""
-        _check_readable(url)
+        check_readable(url)
         with self._lock:
             before, self._url = self._url, url
             try:
@@ -221,12 +210,8 @@ class QemuMachine:
     def _change_medium(self) -> None:
         """The tray holds the medium of the URL; the one before is let go of."""
         assert self._qmp is not None
-        driver = self._url.split(":", 1)[0]
-        source: dict[str, Any] = {"driver": driver, "url": self._url, "readahead": READAHEAD_BYTES, "timeout": 60}
-        if driver == "https":
-            source["sslverify"] = False  # few BMCs verify the media server
         node = f"medium{next(self._counter)}"
-        raw = {"driver": "raw", "node-name": node, "read-only": True, "file": {**source, "read-only": True}}
+        raw = {"driver": "raw", "node-name": node, "read-only": True, "file": block_source(self._url)}
         self._qmp.call("blockdev-add", **raw)
         self._empty_tray()
         self._qmp.call("blockdev-insert-medium", **{"id": "cd0", "node-name": node})
@@ -309,18 +294,3 @@ def _make_sparse(path: Path, size_bytes: int) -> None:
     if not path.exists():
         with path.open("wb") as file:
             file.truncate(size_bytes)
-
-
-def _check_readable(url: str) -> None:
-    """As a BMC does when media are inserted: ask for the size, and look that ranges are served."""
-    unverified = ssl._create_unverified_context()
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=unverified)
-    )
-    try:
-        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=30) as answer:
-            ranges = answer.headers.get("Accept-Ranges", "")
-    except (OSError, ValueError) as error:
-        raise MediaUnreadable(f"{url}: {error}") from error
-    if ranges.lower() != "bytes":
-        raise MediaUnreadable(f"{url}: the server offers no ranges (Accept-Ranges: {ranges or 'missing'})")

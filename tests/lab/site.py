@@ -98,7 +98,8 @@ class Site:
         self.network.up(len(self.servers))
         try:
             if self._dhcp:
-                self._spawn(self.network.dhcp_command(self.folder), self.folder / "dhcp.log", detached)
+                command = self.network.dhcp_command(self.folder, [server.mac for server in self.servers])
+                self._spawn(command, self.folder / "dhcp.log", detached)
             processes = [self._start(index, authority, built, detached) for index in range(len(self.servers))]
             for server, process in zip(self.servers, processes, strict=True):
                 self._wait(server, process)

@@ -9,7 +9,6 @@ from tests.lab.build import SOURCES
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.skipif(shutil.which("go") is None, reason="the stand-in's program needs Go"),
 ]
 

@@ -18,7 +18,7 @@ from steps.domain.kickstart import render
 from steps.domain.passwords import sha512_crypt
 from steps.domain.splice import SplicedImage, make_template
 from tests.lab.build import build
-from tests.lab.here import why_not
+from tests.lab.here import network_for_tests, why_not
 from tests.lab.medium import MediumServer
 from tests.lab.network import LabNetwork, NetworkRefused
 from tests.lab.site import REPOSITORY, Server, Site
@@ -27,18 +27,18 @@ from workflows.desk import Desk
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
 ]
 
-NETWORK = LabNetwork("hssite", "10.99.78.0/24")
+NETWORK = network_for_tests("b", 1)
+CRASHED = network_for_tests("c", 2)
 CRASHING = """
 import sys, time
 from pathlib import Path
 from tests.lab.network import LabNetwork
 from tests.lab.site import Site
 from tests.lab.spec import ServerSpec
-network = LabNetwork("hscrash", "10.99.79.0/24")
+network = LabNetwork(*sys.argv[2:])
 with Site(Path(sys.argv[1]), [ServerSpec("esx01", "LAB0001", is_on=True)], network=network):
     print("up", flush=True)
     time.sleep(600)
@@ -104,9 +104,9 @@ def test_up_again_touches_nothing(site: Site) -> None:
 
 
 def test_another_site_on_the_same_network_is_refused(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(NetworkRefused, match="up on the network hssite already"):
+    with pytest.raises(NetworkRefused, match=f"up on the network {NETWORK.name} already"):
         Site(tmp_path, default_servers(1), network=NETWORK, say=quiet).up()
-    with pytest.raises(NetworkRefused, match=r"10\.99\.78\.0/24 is used on this machine already"):
+    with pytest.raises(NetworkRefused, match=f"{NETWORK.subnet} is used on this machine already"):
         LabNetwork("hsother", NETWORK.subnet).up(1)
     assert "hsother0" not in links()
 
@@ -153,12 +153,14 @@ def _wait_for_api(server: Server) -> EsxiSeen:
 def test_next_site_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     folder = tmp_path / "crashed"
     owner = subprocess.Popen(
-        [sys.executable, "-c", CRASHING, str(folder)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CRASHING, str(folder), CRASHED.name, CRASHED.subnet],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert owner.stdout is not None
     lines = iter(owner.stdout.readline, "")
     assert any(line == "up\n" for line in lines)
-    network = LabNetwork("hscrash", "10.99.79.0/24")
     assert any("qemu-system-x86_64" in line for line in processes_of(folder))
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
@@ -168,10 +170,10 @@ def test_next_site_removes_what_a_killed_one_left(tmp_path: Path) -> None:
         assert time.monotonic() < end, processes_of(folder)
         time.sleep(0.1)
     old = ServerSpec("esx01", "LAB0001", old_installation=OldInstallation("Old-Pass9x"), is_on=True, boot_mode="bios")
-    with Site(tmp_path / "next", [old], network=network, say=quiet) as site:
+    with Site(tmp_path / "next", [old], network=CRASHED, say=quiet) as site:
         _wait_for_api(site.servers[0])
         with esxi.login(site.servers[0].address, 443, password="Old-Pass9x") as host:
             assert host.facts().hostname == "esx01.lab.test"
-    assert not network.is_up
-    assert not [link for link in links() if link.startswith("hscrash")]
+    assert not CRASHED.is_up
+    assert not [link for link in links() if link.startswith(CRASHED.name)]
     assert not processes_of(tmp_path)

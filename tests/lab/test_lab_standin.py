@@ -15,16 +15,16 @@ from steps.domain.kickstart import render
 from steps.domain.passwords import sha512_crypt
 from steps.domain.splice import SplicedImage, make_template
 from tests.lab.build import Built, build
-from tests.lab.here import why_not
+from tests.lab.here import network_for_tests, why_not
 from tests.lab.installed import Installation, write_installed_disk
 from tests.lab.machine import FirmwareMode
 from tests.lab.medium import MediumServer
 from tests.lab.network import LabNetwork
-from tests.lab.qemu import Drive, MediaUnreadable, Nic, QemuMachine
+from tests.lab.qemu import Drive, Nic, QemuMachine
+from tests.lab.virtualcd import MediaUnreadable
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
 ]
 
@@ -46,7 +46,7 @@ def iso(built: Built) -> Path:
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[LabNetwork]:
-    network = LabNetwork("hstest", "10.99.77.0/24")
+    network = network_for_tests("a", 0)
     network.up(1)
     yield network
     network.down()
@@ -73,7 +73,7 @@ def kickstart(network: LabNetwork, *, disk: Disk, serial: str = SERIAL, mac: str
     host = Host(
         name="esx01",
         serial=serial,
-        bmc=Bmc(url="https://10.99.77.10", username="root", password=nowhere),
+        bmc=Bmc(url="https://bmc.lab.test", username="root", password=nowhere),
         iso=Iso(sha256="0", name="x.iso", size_bytes=1, version="8.0.3", build="24022510"),
         disk=disk,
         network=Network(

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 const (
@@ -44,64 +41,6 @@ func runInstaller() {
 	if err := install(text, bootConfig); err != nil {
 		halt("weasel: ERROR: %v; installation stopped, a person is needed", err)
 	}
-}
-
-// mountMedia mounts every CD by its plain ISO 9660 names, as ESXi's own driver sees them: upper case, no Rock Ridge.
-func mountMedia() {
-	waitUntil(5*time.Second, func() bool { return len(findDevices()) > len(findDisks()) })
-	for _, device := range findDevices() {
-		if !device.IsCD {
-			continue
-		}
-		root := filepath.Join(cdRoot, filepath.Base(device.Device))
-		_ = os.MkdirAll(root, 0o755)
-		err := syscall.Mount(device.Device, root, "iso9660", syscall.MS_RDONLY, "norock,nojoliet,map=off")
-		if err != nil {
-			say("weasel: no readable medium in %s: %v", device.Device, err)
-		}
-	}
-}
-
-// onMedia finds a file by its exact upper-case path on any of the CDs.
-func onMedia(path string) (string, error) {
-	roots, _ := filepath.Glob(cdRoot + "/sr*")
-	for _, root := range roots {
-		for _, name := range []string{path, path + ";1"} {
-			if found := filepath.Join(root, name); isFile(found) {
-				return found, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("%s is on no CD", path)
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
-// readBootConfig reads the BOOT.CFG that this firmware's boot loader reads.
-func readBootConfig() (map[string]string, error) {
-	path := "/BOOT.CFG"
-	if firmware() == "UEFI" {
-		path = "/EFI/BOOT/BOOT.CFG"
-	}
-	found, err := onMedia(path)
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(found)
-	if err != nil {
-		return nil, err
-	}
-	config := map[string]string{}
-	for _, line := range strings.Split(strings.ReplaceAll(string(text), "\r", ""), "\n") {
-		if name, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			config[strings.TrimSpace(name)] = strings.TrimSpace(value)
-		}
-	}
-	say("weasel: kernelopt of %s: %s", path, config["kernelopt"])
-	return config, nil
 }
 
 func readKickstart(location string) (string, error) {
@@ -220,110 +159,6 @@ func runScript(script Script) error {
 		return fmt.Errorf("%s script failed: %w", script.Section, err)
 	}
 	return nil
-}
-
-// writeDisk makes the disk one that starts under both firmwares and keeps what the kickstart asked for.
-func writeDisk(settings Settings, build string) error {
-	disk := settings.Disk
-	say("weasel: writing to %s (%s)", disk.Name, disk.Device)
-	bootCode, err := readPacked("/MBR.V00")
-	if err != nil {
-		return err
-	}
-	if err := writePartitions(disk.Device, disk.Bytes, bootCode, layout(disk.Bytes)); err != nil {
-		return err
-	}
-	bootPartition, err := onMedia("/BOOTPART.V00")
-	if err != nil {
-		return err
-	}
-	if err := unpackBootPartition(disk.Device, bootPartition); err != nil {
-		return err
-	}
-	if err := run(busybox, "blockdev", "--rereadpt", disk.Device); err != nil {
-		return err
-	}
-	waitUntil(5*time.Second, func() bool { _, err := os.Stat(disk.Device + "1"); return err == nil })
-	unmount, err := mountBoot(disk, true)
-	if err != nil {
-		return err
-	}
-	defer unmount()
-	for _, file := range [][2]string{{"/B.B00", "/vmlinuz"}, {"/S.V00", "/initrd"}} {
-		if err := copyFromMedia(file[0], bootRoot+file[1]); err != nil {
-			return err
-		}
-	}
-	version, _, _ := strings.Cut(build, "-")
-	return Installation{
-		Network: settings.Network, PasswordHash: settings.PasswordHash, InstallDate: time.Now().UTC(),
-		Version: version, Build: build[strings.LastIndex(build, ".")+1:], Disk: disk.Name,
-	}.save()
-}
-
-// layout is ESXi's, as far as anything shows of it: boot 1, ESX-OSData 7, and a datastore 8 where there is room.
-func layout(diskBytes int64) []Partition {
-	end := uint64(diskBytes/sectorBytes) - tableSectors - 2
-	bootLast := uint64(bootFirst + bootBytes/sectorBytes - 1)
-	partitions := []Partition{{Number: 1, Type: typeSystem, First: bootFirst, Last: bootLast, Bootable: true, ShortName: "BOOT"}}
-	osData := Partition{Number: 7, Type: typeOSData, First: bootLast + 1, Last: end, ShortName: "OSDATA"}
-	if diskBytes > leastForVmfs {
-		osData.Last = osData.First + osDataBytes/sectorBytes - 1
-		return append(partitions, osData,
-			Partition{Number: 8, Type: typeVmfs, First: osData.Last + 1, Last: end, ShortName: "datastore1"})
-	}
-	return append(partitions, osData)
-}
-
-func readPacked(path string) ([]byte, error) {
-	found, err := onMedia(path)
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(found)
-}
-
-func unpackBootPartition(device, imagePath string) error {
-	packed, err := os.Open(imagePath)
-	if err != nil {
-		return err
-	}
-	defer packed.Close()
-	image, err := gzip.NewReader(packed)
-	if err != nil {
-		return err
-	}
-	disk, err := os.OpenFile(device, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer disk.Close()
-	if _, err := disk.Seek(bootFirst*sectorBytes, io.SeekStart); err != nil {
-		return err
-	}
-	if _, err := io.Copy(disk, image); err != nil {
-		return err
-	}
-	return disk.Sync()
-}
-
-func copyFromMedia(path, target string) error {
-	found, err := onMedia(path)
-	if err != nil {
-		return err
-	}
-	source, err := os.Open(found)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	file, err := os.Create(target)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = io.Copy(file, source)
-	return err
 }
 
 // finish ends the installation as the kickstart wants; without "reboot" a person has to press a key.

@@ -34,14 +34,21 @@ const maxCommands = 256
 func parseKickstart(text string) (Kickstart, error) {
 	var kickstart Kickstart
 	var script *Script
+	var body []string // of the script; a padded kickstart has 60,000 empty lines, too many to add one by one to a string
+	end := func() {
+		if script != nil {
+			script.Text = strings.Join(body, "\n") + "\n"
+		}
+		script, body = nil, nil
+	}
 	for index, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
 		keyword, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		isSection := keyword == "%pre" || keyword == "%post" || keyword == "%firstboot"
 		if script != nil && !isSection && keyword != "%include" && keyword != "include" {
-			script.Text += line + "\n"
+			body = append(body, line)
 			continue
 		}
-		script = nil
+		end()
 		words, err := splitWords(line)
 		if err != nil {
 			return kickstart, fmt.Errorf("line %d: %w", index+1, err)
@@ -57,6 +64,7 @@ func parseKickstart(text string) (Kickstart, error) {
 		}
 		kickstart.Commands = append(kickstart.Commands, command)
 	}
+	end()
 	if len(kickstart.Commands) > maxCommands {
 		return kickstart, fmt.Errorf("%d commands, more than %d", len(kickstart.Commands), maxCommands)
 	}

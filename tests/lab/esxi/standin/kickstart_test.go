@@ -17,7 +17,10 @@ reboot
 type fakeMachine struct{ vmfs bool }
 
 func (fakeMachine) disks() []Disk {
-	return []Disk{{Name: "naa.1", Vendor: "ATA", Model: "ONE", Bytes: 200 << 30}, {Name: "naa.2", Model: "TWO", Bytes: 20 << 30}}
+	return []Disk{
+		{Name: "naa.1", Vendor: "ATA", Model: "ONE", Bytes: 200 << 30},
+		{Name: "naa.2", Vendor: "ATA", Model: "TWO", Bytes: 20 << 30},
+	}
 }
 func (fakeMachine) macs() []string            { return []string{"52:54:00:00:00:01"} }
 func (machine fakeMachine) hasVmfs(Disk) bool { return machine.vmfs }
@@ -52,7 +55,8 @@ func TestWordsAreSplitAsTheInstallerDoes(t *testing.T) {
 }
 
 func TestScriptEndsAtTheNextSectionOrInclude(t *testing.T) {
-	kickstart, err := parseKickstart("vmaccepteula\n%pre --interpreter=busybox\na # b\n%post\nc\n%include /tmp/x\nreboot\n")
+	text := "vmaccepteula\n%pre --interpreter=busybox\na # b\n%post\nc\n%include /tmp/x\nreboot\n"
+	kickstart, err := parseKickstart(text)
 	if err != nil {
 		t.Fatal(err)
 	}

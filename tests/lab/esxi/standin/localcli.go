@@ -57,7 +57,7 @@ func printDevice(out io.Writer, device Disk) {
 		kind, display = "CD-ROM", "CD-ROM"
 	}
 	folder := map[bool]string{false: "disks", true: "cdrom"}[device.IsCD]
-	fmt.Fprintf(out, "\n%s:\n", device.Name) // localcli, unlike esxcli, begins with an empty line and ends the name with ":"
+	fmt.Fprintf(out, "\n%s:\n", device.Name) // esxcli has neither the empty line nor the colon
 	for _, line := range [][2]string{
 		{"Display Name", fmt.Sprintf("Local %s %s (%s)", device.Vendor, display, device.Name)},
 		{"Has Settable Display Name", "true"},

@@ -89,12 +89,12 @@ ip address replace "$ip/$mask" dev "$interface"
 for server in $dns; do echo "nameserver $server"; done > /etc/resolv.conf
 `
 
-// askDHCP takes the first offer of two seconds; an address that comes later comes from nobody.
+// askDHCP takes an offer that comes within four seconds.
 func askDHCP(nic string) error {
 	if err := os.WriteFile("/tmp/dhcp", []byte(dhcpScript), 0o755); err != nil {
 		return err
 	}
-	if err := run(busybox, "udhcpc", "-i", nic, "-n", "-q", "-f", "-t", "2", "-T", "1", "-s", "/tmp/dhcp"); err != nil {
+	if err := run(busybox, "udhcpc", "-i", nic, "-n", "-q", "-f", "-t", "4", "-T", "1", "-s", "/tmp/dhcp"); err != nil {
 		return fmt.Errorf("no answer from DHCP on %s: no network", nic)
 	}
 	return nil

@@ -71,7 +71,8 @@ func evaluate(commands []Command, on machine) (Settings, []string, error) {
 			}
 		}
 		if _, twice := latest[command.Name]; twice && !strings.HasPrefix(command.Name, "part") {
-			warnings = append(warnings, fmt.Sprintf("line %d: %s is given again, the last one holds", command.Line, command.Name))
+			warnings = append(warnings,
+				fmt.Sprintf("line %d: %s is given again, the last one holds", command.Line, command.Name))
 		}
 		latest[command.Name] = command
 	}
