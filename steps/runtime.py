@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Protocol, TypeVar, cast, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 
 from hera.workflows import RunnerScriptConstructor, Step, script
 
@@ -59,9 +59,12 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> None:
     raise Stopped
 
 
-def step() -> Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]]:
-    """Make a function of one Input and one Output a script template run by Hera's runner."""
-    return cast(Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]], script(constructor=RUNNER))
+def step(**options: Any) -> Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]]:
+    """Make a function of one Input and one Output a script template run by Hera's runner.
+
+    options: of Hera's `script`, for what a step does otherwise than all others (workflows/defaults.py)
+    """
+    return cast(Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]], script(constructor=RUNNER, **options))
 
 
 def engine_socket() -> str | None:

@@ -86,7 +86,7 @@ def generate(context: typer.Context) -> None:
     try:
         from hera.__main__ import main as upstream
 
-        upstream(["generate", *context.args])
+        upstream(["generate", *context.args])  # type: ignore[no-untyped-call]
     except ModuleNotFoundError as error:
         print(f"{error} (hint: pip install 'hera[cli]')", file=sys.stderr)
         raise typer.Exit(2) from error

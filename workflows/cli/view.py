@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -152,7 +152,7 @@ class TerminalView(PlainView):
         return table
 
 
-COLUMNS: dict[str, dict[str, object]] = {
+COLUMNS: dict[str, dict[str, Any]] = {
     "HOST": {},
     "STAGE": {},
     "%": {"justify": "right"},
