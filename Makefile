@@ -34,7 +34,7 @@ demo: setup ## install two simulated servers, end to end, and show the report
 .PHONY: test
 test: setup ## run every test this machine can run; says what it leaves out and why
 	$(BIN)/python -m tests.lab packages --install --if-allowed
-	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2 --dist loadfile
 
 .PHONY: check
 check: setup ## ruff, mypy, import layers, goldens, unit tests: no root, no lab, some seconds

@@ -41,7 +41,9 @@ SCRATCH = Volume(name="tmp", empty_dir=EmptyDirVolumeSource())
 
 @register_pre_build_hook
 def finish_step(step: Script) -> Script:
-    """Give each step what all have in common; Hera itself would bind an image when the decorator runs."""
+    """Give each step of ours what all have in common; Hera itself would bind an image when the decorator runs."""
+    if not str(getattr(step.source, "__module__", "")).startswith("steps."):
+        return step  # Hera calls this for every script of the process
     step.image = IMAGE
     step.image_pull_policy = "IfNotPresent"
     step.retry_strategy = step.retry_strategy or RETRY
