@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -16,6 +16,7 @@ from rich.text import Text
 from workflows.backends.events import Event
 
 PLAIN_EVERY_PERCENT = 10
+CLEAN_UP = "eject-iso"
 FINISHED = {"Succeeded": "verified", "Failed": "failed", "Error": "failed"}
 
 
@@ -31,7 +32,7 @@ class View(Protocol):
 
 @dataclass
 class HostLine:
-    """What is shown of one host."""
+    """What is shown of one host. What failed, or what proved it, stays shown while the clean-up goes on."""
 
     name: str
     stage: str = "waiting"
@@ -39,30 +40,29 @@ class HostLine:
     text: str = ""
     started_s: float | None = None
     ended_s: float | None = None
-    phase: str = ""
+    outcome: Literal["", "verified", "failed"] = ""
 
-    def take(self, event: Event) -> bool:
-        """Fold one event in; True if a reader of plain lines should be told."""
-        if event.kind == "node-started" and event.template:
-            self.started_s = self.started_s or event.at
-            self.stage, self.percent, self.text = event.template, 0, ""
-            return True
-        if event.kind == "progress":
-            told = event.text != self.text and abs((event.percent or 0) - self.percent) >= PLAIN_EVERY_PERCENT
-            self.percent, self.text = event.percent or 0, event.text
-            return told or event.percent == 100
+    def take(self, event: Event) -> None:
+        """Fold one event in."""
         if event.kind == "fault":
-            self.phase, self.text = "fault", f"{event.text} (hint: {event.hint})"
-            return True
-        if event.kind == "workflow-finished":
+            self.outcome, self.stage = "failed", event.template
+            self.text = f"{event.text} (hint: {event.hint})"
+        elif event.kind == "workflow-finished":
             self.ended_s = event.at
-            self.phase = event.phase
-            if event.phase == "Succeeded":
-                self.stage, self.percent = "verified", 100
-            return True
-        return False
+            self.outcome = "verified" if event.phase == "Succeeded" else "failed"
+            if self.outcome == "verified":
+                self.percent = 100
+            elif not self.text:
+                self.text = event.text
+        elif event.kind == "node-started" and event.template:
+            self.started_s = self.started_s or event.at
+            if event.template != CLEAN_UP and not self.outcome:
+                self.stage, self.percent, self.text = event.template, 0, ""
+        elif event.kind == "progress" and event.template != CLEAN_UP:
+            self.percent, self.text = event.percent or 0, event.text
 
     def elapsed(self, now_s: float) -> str:
+        """Minutes and seconds since its first step."""
         if self.started_s is None:
             return ""
         seconds = int((self.ended_s or now_s) - self.started_s)
@@ -93,7 +93,7 @@ class PlainView:
     """A line on stderr whenever something happens that a person would want in a log."""
 
     def __init__(self, hosts: list[str], write: Callable[[str], None] | None = None) -> None:
-        self.lines = {name: HostLine(name) for name in hosts}
+        self.told = dict.fromkeys(hosts, -PLAIN_EVERY_PERCENT)
         self.width = max((len(name) for name in hosts), default=0)
         self.write = write or _to_stderr
 
@@ -104,29 +104,39 @@ class PlainView:
         pass
 
     def show(self, event: Event) -> None:
-        line = self.lines.get(event.host)
-        if line is None:
-            if event.kind == "fault":
-                self.write(f"{event.template}: {event.text} (hint: {event.hint})")
+        text, share = event.text, "     "
+        if event.kind == "node-started" and event.template:
+            self.told[event.host] = -PLAIN_EVERY_PERCENT
+        elif event.kind == "progress":
+            percent = event.percent or 0
+            if percent < 100 and percent - self.told.get(event.host, 0) < PLAIN_EVERY_PERCENT:
+                return
+            self.told[event.host], share = percent, f"{percent:3} %"
+        elif event.kind == "fault":
+            text = f"{event.text} (hint: {event.hint})"
+        elif event.kind != "workflow-finished":
             return
-        if line.take(event):
+        if event.host in self.told and event.host:
+            what = FINISHED.get(event.phase, event.phase) if event.kind == "workflow-finished" else event.template
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
-            what = FINISHED.get(line.phase, line.phase) if event.kind == "workflow-finished" else line.stage
-            share = f"{line.percent:3} %" if event.kind == "progress" else "     "
-            text = "" if event.kind == "workflow-finished" else line.text
-            self.write(f"{clock}  {line.name:{self.width}}  {what:15}  {share}  {text}".rstrip())
+            self.write(f"{clock}  {event.host:{self.width}}  {what:15}  {share}  {text}".rstrip())
+        elif event.kind == "fault":
+            self.write(f"{event.template}: {text}")
 
 
-class TerminalView(PlainView):
-    """One line per host, redrawn in place; hosts under way and failed ones first when there are more than fit."""
+class TerminalView:
+    """One line per host, redrawn in place; failed hosts and those under way first when there are more than fit."""
+
+    def __init__(self, hosts: list[str], console: Console | None = None) -> None:
+        self.lines = {name: HostLine(name) for name in hosts}
+        self.console = console or Console(stderr=True)
 
     def __enter__(self) -> Self:
-        self.faults: list[str] = []
-        self.live = Live(get_renderable=self._table, console=Console(stderr=True), refresh_per_second=4)
+        self.live = Live(get_renderable=self._table, console=self.console, refresh_per_second=4)
         self.live.__enter__()
         return self
 
-    def __exit__(self, *given: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.live.__exit__(None, None, None)
 
     def show(self, event: Event) -> None:
@@ -134,43 +144,41 @@ class TerminalView(PlainView):
         if line is not None:
             line.take(event)
         elif event.kind == "fault":
-            self.live.console.print(Text(f"{event.template}: {event.text} (hint: {event.hint})", style="red"))
+            self.console.print(Text(f"{event.template}: {event.text} (hint: {event.hint})", style="red"))
 
     def _table(self) -> Table:
         now = time.time()
         table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
         for title, options in COLUMNS.items():
-            table.add_column(title, no_wrap=True, **options)
-        room = max(3, self.live.console.height - 3)
+            table.add_column(title, **options)
+        room = max(3, self.console.height - 3)
         ordered = sorted(self.lines.values(), key=_importance)
         for line in ordered[:room]:
-            table.add_row(
-                line.name, _stage(line), f"{line.percent} %", line.elapsed(now), Text(line.text, overflow="fold")
-            )
+            table.add_row(line.name, _stage(line), f"{line.percent} %", line.elapsed(now), Text(line.text))
         if len(ordered) > room:
             table.add_row(f"and {len(ordered) - room} more", "", "", "", "")
         return table
 
 
 COLUMNS: dict[str, dict[str, Any]] = {
-    "HOST": {},
-    "STAGE": {},
-    "%": {"justify": "right"},
-    "TIME": {"justify": "right"},
-    "EVIDENCE": {"ratio": 1, "overflow": "fold"},
+    "HOST": {"no_wrap": True},
+    "STAGE": {"no_wrap": True},
+    "%": {"no_wrap": True, "justify": "right"},
+    "TIME": {"no_wrap": True, "justify": "right"},
+    "EVIDENCE": {"ratio": 1},
 }
 
 
 def _importance(line: HostLine) -> tuple[int, str]:
     under_way = line.started_s is not None and line.ended_s is None
-    return (0 if line.phase in ("Failed", "Error", "fault") else 1 if under_way else 2, line.name)
+    return (0 if line.outcome == "failed" else 1 if under_way else 2, line.name)
 
 
 def _stage(line: HostLine) -> Text:
-    if line.phase == "Succeeded":
-        return Text("verified", style="green")
-    if line.phase in ("Failed", "Error", "fault"):
+    if line.outcome == "failed":
         return Text(f"failed: {line.stage}", style="red")
+    if line.outcome == "verified":
+        return Text("verified", style="green")
     return Text(line.stage, style="" if line.started_s else "dim")
 
 
