@@ -33,10 +33,11 @@ def eject_iso(given: Input) -> Output:
         except NotFound:
             runtime.progress(100, "nothing was prepared for this host")
             return Output(action="nothing")
+        # first of all: Argo does not wait for a stopped step, and one that still runs must find its run ended
+        media.revoke(run=given.run, host=host.name)
         action: EjectAction = "nothing"
         if lease.mark("mount"):
             action = _undo(host, lease)
-        media.revoke(run=given.run, host=host.name)
     return Output(action=action)
 
 

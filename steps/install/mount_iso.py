@@ -5,7 +5,7 @@ from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.domain.host import Host
-from steps.domain.identity import check_medium, check_server, must_be_wanted
+from steps.domain.identity import check_medium, check_server, ended, is_live, must_be_wanted
 from steps.domain.mounting import MountAction, decide_mount
 from steps.install.peers import bmc_of, media_at
 
@@ -34,6 +34,9 @@ def mount_iso(given: Input) -> Output:
         if action != "nothing":
             media.mark(run=given.run, host=host.name, name="mount")  # first the note, so that the clean-up knows
             cd = bmc.insert(lease.url)
+            if not is_live(media.lease(run=given.run, host=host.name)):  # the clean-up ran meanwhile, and saw nothing
+                bmc.eject()
+                raise ended(host, lease)
     said = {"nothing": "was mounted already", "insert": "mounted", "replace": "mounted in place of an older one"}
     runtime.progress(100, f"ISO {said[action]} in {cd.slot}")
     return Output(action=action, slot=cd.slot)

@@ -96,7 +96,8 @@ def _install(table: Path, folder: Path) -> int:
     if state.exists():
         shutil.copytree(state / "herasphere" / "runs", RESULT / "runs")
     ended = "installed and verified" if code == 0 else "FAILED"
-    _say(f"\n2 servers {ended} in {time.monotonic() - started:.0f} s. Look at {RESULT / 'report.html'}")
+    _say(f"\n2 servers {ended} in {time.monotonic() - started:.0f} s")
+    _say(f"report {RESULT / 'report.html'}, logs {RESULT / 'runs'}")
     return code
 
 
