@@ -17,7 +17,7 @@ from tests.lab.bmc import Emulator, serve
 from tests.lab.bmc.memory import MemoryMachine
 from tests.unit.domain.isos import esxi_tree, genisoimage
 from tests.unit.domain.samples import HOST
-from tests.unit.media.test_media import TOKEN, service
+from tests.unit.media.serving import TOKEN, service
 
 RUN = "run-1"
 
