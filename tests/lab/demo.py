@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.lab.build import build
 from tests.lab.here import why_not
 from tests.lab.inprocess.site import site as inprocess_site
-from tests.lab.packages import install, missing_packages
+from tests.lab.packages import install, missing_commands, missing_packages
 from tests.lab.site import Site
 from tests.lab.spec import default_servers
 
@@ -49,22 +50,33 @@ def run() -> int:
         _say(f"  install Debian packages: {' '.join(missing)}")
     _say("  build a stand-in for the ESXi installer into ~/.cache/herasphere (once)")
     _say("  make a network namespace with two QEMU servers and their BMCs, and remove it again")
-    if os.geteuid() != 0:
-        if shutil.which("sudo") is None or not sys.stdin.isatty():
-            return _in_plain_python("there is no root here")
+    is_root = os.geteuid() == 0
+    if not is_root and (shutil.which("sudo") is None or not sys.stdin.isatty()):
+        return _in_plain_python("there is no root here")
+    if not is_root:
         _say("for the packages and the network it needs root: sudo may ask for your password")
-        kept = [f"{name}={os.environ[name]}" for name in KEPT_FOR_SUDO if name in os.environ]
-        again = ["sudo", "env", *kept, sys.executable, "-m", "tests.lab", "demo"]
-        if subprocess.run(again, cwd=REPOSITORY, check=False).returncode in (0, 1):
-            return 0
-        return _in_plain_python("sudo was refused")
+        if subprocess.run(["sudo", "--validate"], check=False).returncode:
+            return _in_plain_python("sudo was refused")
     if not install(say=_say, ask=True):
         return _in_plain_python("the Debian packages could not be installed")
+    if not is_root:
+        return _again_as_root()
     reason = why_not()
-    return _in_plain_python(reason) if reason else _with_qemu()
+    return _in_plain_python(reason) if reason else with_qemu()
 
 
-def _with_qemu() -> int:
+def _again_as_root() -> int:
+    """Build as this person, whose cache it goes into; the network and the servers are root's."""
+    if missing := missing_commands():
+        return _in_plain_python(f"there is no {missing[0]}")
+    build(_say)
+    kept = [f"{name}={os.environ[name]}" for name in KEPT_FOR_SUDO if name in os.environ]
+    program = "import sys; from tests.lab import demo; sys.exit(demo.with_qemu())"
+    return subprocess.run(["sudo", "env", *kept, sys.executable, "-c", program], cwd=REPOSITORY, check=False).returncode
+
+
+def with_qemu() -> int:
+    """Install on a site that is brought up for it; needs root."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="herasphere-demo-") as name:
         folder = Path(name)
