@@ -73,8 +73,8 @@ def _page(isos: tuple[float, float, int], costs: Costs) -> str:
     per_host_s = spliced_s / HOSTS
     return f"""# Benchmarks
 
-Written by `make bench` on {os.cpu_count()} cores, Python {platform.python_version()}. Each row is one run of both sides; the
-ratio is what to look at, the absolute figures are this machine's.
+Written by `make bench` on {os.cpu_count()} cores, Python {platform.python_version()}.
+Each row is one run of both sides; the ratio is what to look at, the absolute figures are this machine's.
 
 | what | herasphere | peer | ratio |
 |---|---|---|---|
