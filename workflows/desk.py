@@ -1,19 +1,28 @@
 """The desk's side of a host table: its files, its environment, and the ISOs on its disks."""
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
 from steps.domain import iso as esxi_iso
 from steps.domain.errors import ConfigError, Fault, HerasphereError, NotFound
 from steps.domain.host import Iso, SecretRef
+from steps.domain.media import check_iso_name
 from steps.domain.plan import InstallPlan, plan_install
+from steps.domain.source import MAX_BYTES
 from steps.domain.table import SecretEntry
 from steps.domain.table_checks import Surroundings
 
 Engine = Literal["local", "argo"]
+
+MAX_SECRET_BYTES = 64 * 1024  # a bundle of CA certificates is the largest
 
 
 @dataclass
@@ -34,11 +43,14 @@ class Desk:
     def plan(self, *, only: list[str] | None = None, reinstall: bool = False) -> InstallPlan:
         """The plan of the table; ConfigError with all its faults."""
         around = Surroundings(read_secret=self.read_secret, find_iso=self.find_iso)
-        return plan_install(self.text(), str(self.table), around, only=only or (), reinstall=reinstall)
+        return plan_install(self.text, str(self.table), around, only=only or (), reinstall=reinstall)
 
+    @cached_property
     def text(self) -> bytes:
+        """The table's bytes, read once: a pipe has no second time, and what was confirmed is what runs."""
         try:
-            return self.table.read_bytes()
+            with self.table.open("rb") as file:
+                return file.read(MAX_BYTES + 1)
         except OSError as error:
             hint = "give the path of a host table; config/hosts.example.yaml is one"
             raise ConfigError([Fault(str(self.table), 0, 0, f"cannot be read: {error.strerror}", hint)]) from error
@@ -63,17 +75,23 @@ class Desk:
     def _from_file(self, name: str) -> str:
         path = self.table.parent / name
         try:
-            return path.read_text().removesuffix("\n").removesuffix("\r")
+            with _opened(path) as file:
+                text = file.read(MAX_SECRET_BYTES + 1).decode()
         except OSError as error:
             raise NotFound(f"file {path} cannot be read: {error.strerror}", hint="correct the path") from error
         except UnicodeDecodeError as error:
             raise NotFound(f"file {path} is no text", hint="a file that holds only the secret") from error
+        if len(text) > MAX_SECRET_BYTES:
+            what = f"file {path} is larger than {MAX_SECRET_BYTES // 1024} KiB"
+            raise NotFound(what, hint="a file that holds only the secret")
+        return text.removesuffix("\n").removesuffix("\r")
 
     def find_iso(self, name: str) -> Iso:
         """What ESXi the ISO at this path holds; a path is relative to the table's folder."""
         path = self.table.parent / name
+        check_iso_name(path.name, where=str(path))
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 facts = esxi_iso.inspect(file)
                 file.seek(0)
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -91,3 +109,16 @@ class Desk:
         )
         self.isos[path.resolve()] = found
         return found
+
+
+def _opened(path: Path) -> BufferedReader:
+    """The file at this path; OSError for what is none: a device may never end, a pipe may never begin."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "a file name has no NUL character") from error
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):  # a DVD drive is a block device
+        raise OSError(errno.EINVAL, "it is no file, but a device or a pipe")
+    return path.open("rb")

@@ -1,7 +1,9 @@
 """The media service's words: which ISOs it holds, and what a host's lease shows of its installation."""
 
+import re
 from typing import Literal
 
+from steps.domain.errors import Unsupported
 from steps.domain.host import Frozen, Iso, Moment
 
 CallbackEvent = Literal["pre-ok", "pre-failed", "post-ok"]
@@ -47,3 +49,10 @@ class Lease(Frozen):
     def mark(self, name: str) -> Mark | None:
         """The newest mark of this name."""
         return next((mark for mark in reversed(self.marks) if mark.name == name), None)
+
+
+def check_iso_name(name: str, *, where: str) -> None:
+    """Raise Unsupported unless an ISO of this name can be served: it stands in the URL which a BMC is given."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}\.iso", name, flags=re.IGNORECASE):
+        hint = "letters, digits, '.', '_', '+' and '-', ending in .iso: BMCs are strict about URLs"
+        raise Unsupported(f"{name!r} is no name for an ISO", where=where, hint=hint)

@@ -1,6 +1,7 @@
 """What the values of a host table mean together, and what they refer to outside: every fault, in one go."""
 
 import ipaddress
+import ssl
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -161,7 +162,10 @@ class TableCheck:
             if keys == ("root_password",) and text is not None:
                 for reason in passwords.faults(text):
                     self.fault(path, f"ESXi would refuse the password in {entry}: {reason}", "choose a stronger one")
-            if keys == ("bmc", "ca") and text is not None and "-----BEGIN CERTIFICATE-----" not in text:
+            if keys == ("bmc", "password") and text is not None and not text.isprintable():
+                hint = "the password alone, on one line"
+                self.fault(path, f"the password in {entry} has a line break, or what cannot be printed", hint)
+            if keys == ("bmc", "ca") and text is not None and not _holds_certificates(text):
                 self.fault(path, f"{entry} holds no PEM certificate", "a file that has -----BEGIN CERTIFICATE-----")
         iso, path = row.find("iso")
         if iso is not None and iso not in self.isos:
@@ -199,3 +203,11 @@ class TableCheck:
                     self.fault(path, f"{noun} {shown} is used twice", f"line {line} gives it to {other.label}")
                 else:
                     first[value.casefold()] = row
+
+
+def _holds_certificates(pem: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError, TypeError):
+        return False
+    return True

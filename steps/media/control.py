@@ -25,7 +25,7 @@ from steps.domain.errors import (
     Unsupported,
     VerifyFailed,
 )
-from steps.domain.media import Callback, Lease, Mark
+from steps.domain.media import Callback, Lease, Mark, check_iso_name
 from steps.media.library import hold, is_there, open_unchanged
 from steps.media.sending import covered_bytes
 from steps.media.store import Grant, HeldIso, Store, new_token
@@ -230,9 +230,7 @@ class Control:
 
 def _iso_name(request: web.Request) -> str:
     name: Any = request.match_info["name"]
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}\.iso", name, flags=re.IGNORECASE):
-        hint = "letters, digits, '.', '_', '+' and '-', ending in .iso: BMCs are strict about URLs"
-        raise Unsupported(f"{name!r} is no name for an ISO", where="media service", hint=hint)
+    check_iso_name(name, where="media service")
     return str(name)
 
 

@@ -59,7 +59,7 @@ def run_install_hosts(
     with _media(plan, options, folder) as media, _secrets_folder(desk.secrets, media.token) as secrets:
         _hand_over_isos(desk, media)
         parameters = {
-            "table": desk.text().decode("utf-8-sig"),
+            "table": desk.text.decode("utf-8-sig"),
             "only": json.dumps(sorted(options.only)),
             "reinstall": json.dumps(options.reinstall),
             "limit": str(options.limit),

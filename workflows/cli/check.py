@@ -78,7 +78,7 @@ def render(
         return
     desk = desk_of(file, "argo")
     desk.plan()
-    parameters = {"table": desk.text().decode()} if name == "install-hosts" else {}
+    parameters = {"table": desk.text.decode("utf-8-sig")} if name == "install-hosts" else {}
     print(rendered(name, parameters=parameters, secrets=desk.references), end="")
 
 

@@ -10,10 +10,11 @@ from steps.domain.host import Disk, Iso, SecretRef
 from steps.domain.plan import InstallPlan, digest_of, plan_install, refuse_protected
 from steps.domain.table import SecretEntry
 from steps.domain.table_checks import Surroundings
+from tests.lab.certificates import Authority
 
 ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "cases" / "table"
-PEM = "-----BEGIN CERTIFICATE-----\n"
+PEM = Authority("a test").pem
 SECRETS = {"BMC": "calvin", "ROOT": "Obj3kt-Str0ng!pw", "WEAK": "abc", "EMPTY": "", "CA": PEM}
 ISO = Iso(sha256="0" * 64, name="esxi.iso", size_bytes=600_000_000, version="8.0.3", build="24022510")
 
@@ -152,3 +153,23 @@ def test_no_file_leads_to_anything_but_faults(text: str | bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         plan_install(text, "x.yaml", AROUND)
     assert all(fault.line >= 1 and fault.hint for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("CA", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", "holds no PEM certificate"),
+        ("CA", PEM[: len(PEM) // 2], "holds no PEM certificate"),
+        ("BMC", "two\nlines", "has a line break"),
+    ],
+    ids=["nonsense in PEM", "PEM cut short", "password of two lines"],
+)
+def test_a_secret_that_no_bmc_client_could_use_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, fault: str
+) -> None:
+    table = SOUND.replace("password: {env: BMC}", "password: {env: BMC}, ca: {env: CA}")
+    plan(table)
+    monkeypatch.setitem(SECRETS, name, text)
+    with pytest.raises(ConfigError) as caught:
+        plan(table)
+    assert fault in str(caught.value) and text not in str(caught.value)
