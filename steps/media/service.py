@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from steps.media.store import Store
 LOG = logging.getLogger("herasphere.media")
 FLUSH_EVERY_S = 1.0
 GOODBYE_S = 2.0
+LOOKS_FOR_USERS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,17 @@ class Ready:
     public_url: str
 
 
-def serve(folder: Path, addresses: Addresses, *, token: str, ready: Callable[[Ready], None]) -> None:
+def serve(
+    folder: Path, addresses: Addresses, *, token: str, ready: Callable[[Ready], None], users: Path | None = None
+) -> None:
     """Serve from this folder until SIGTERM or SIGINT; every lease and count is in the folder afterwards.
 
+    users: a file which each user of the service holds a shared lock on; without any, the service ends
     Conflict if another service uses the folder, Unavailable if an address cannot be had.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone_in(folder):
-        asyncio.run(_serve(folder, addresses, token, ready))
+    with _alone_in(folder), users.open("a") if users else contextlib.nullcontext() as lock:
+        asyncio.run(_serve(folder, addresses, token, ready, lock))
 
 
 @contextmanager
@@ -63,7 +68,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-async def _serve(folder: Path, addresses: Addresses, token: str, ready: Callable[[Ready], None]) -> None:
+async def _serve(
+    folder: Path, addresses: Addresses, token: str, ready: Callable[[Ready], None], users: TextIO | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,7 +79,10 @@ async def _serve(folder: Path, addresses: Addresses, token: str, ready: Callable
     with contextlib.closing(Store(folder / "media.sqlite")) as store:
         async with running(store, folder, addresses, token) as at:
             ready(at)
+            watching = asyncio.create_task(_watch(users, stop)) if users else None
             await stop.wait()
+            if watching:
+                watching.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -92,6 +102,15 @@ async def running(store: Store, folder: Path, addresses: Addresses, token: str) 
         for runner in (media, controlled):
             await runner.cleanup()
         store.flush()
+
+
+async def _watch(users: TextIO, stop: asyncio.Event) -> None:
+    """Stop when nobody uses the service any more; who comes now waits for the lock, which is held to the end."""
+    while not stop.is_set():
+        await asyncio.sleep(LOOKS_FOR_USERS_EVERY_S)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stop.set()
 
 
 async def _listen(app: web.Application, host: str, port: int) -> web.AppRunner:

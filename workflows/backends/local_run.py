@@ -3,18 +3,22 @@
 import json
 import os
 import random
+import signal
 import string
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from steps.clients.media import Media
 from steps.domain.children import INSTALL_HOST, MEDIA_TOKEN
-from steps.domain.errors import ConfigError, Refused
+from steps.domain.errors import ConfigError, Conflict, Refused
 from steps.domain.host import SecretRef
 from steps.domain.plan import InstallPlan, digest_of
 from workflows.backends import local
@@ -56,7 +60,11 @@ def run_install_hosts(
     run = "install-hosts-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
     folder = options.state / "runs" / run
     folder.mkdir(mode=0o700, parents=True)
-    with _media(plan, options, folder) as media, _secrets_folder(desk.secrets, media.token) as secrets:
+    with (
+        _unwound_by_signals(),
+        _media(plan, options, folder) as media,
+        _secrets_folder(desk.secrets, media.token) as secrets,
+    ):
         _hand_over_isos(desk, media)
         parameters = {
             "table": desk.text.decode("utf-8-sig"),
@@ -102,6 +110,27 @@ def _code_of_failure(workflow: dict[str, Any]) -> int:
 
 
 @contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """While the context lasts, SIGTERM and SIGHUP end this process as an exception does: what was put up is taken down.
+
+    While the engine runs it takes them itself, and lets the hosts' clean-up run first.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _media(plan: InstallPlan, options: Options, folder: Path) -> Iterator[MediaAt]:
     if options.media is not None:
         yield options.media
@@ -110,7 +139,20 @@ def _media(plan: InstallPlan, options: Options, folder: Path) -> Iterator[MediaA
     with media_service(
         options.state / "media", address=address, port=options.media_port, log=folder / "media.log"
     ) as media:
+        _must_be_where_asked(media, options)
         yield media
+
+
+def _must_be_where_asked(media: MediaAt, options: Options) -> None:
+    """Raise Conflict if another run's service is used which is not at the address or port that was asked for."""
+    at = urlsplit(media.public_url)
+    wanted = options.media_address or at.hostname, options.media_port or at.port
+    if wanted != (at.hostname, at.port):
+        raise Conflict(
+            f"a media service runs already, at {media.public_url}",
+            where=str(options.state / "media"),
+            hint="leave out --media-address and --media-port to use it, or wait until it has ended",
+        )
 
 
 def _hand_over_isos(desk: Desk, at: MediaAt) -> None:

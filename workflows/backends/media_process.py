@@ -1,5 +1,6 @@
-"""The media service of a run on this machine: one already running, or a process of its own that ends with the run."""
+"""The media service of a run on this machine: one already running, or a process that ends with its last run."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from steps.clients.media import Media
 from steps.domain.errors import HerasphereError, Unavailable, Unsupported
 
 STOP_TAKES_S = 15.0
+USERS = "users"  # every run that uses the service in a folder holds a shared lock on this file
 
 
 @dataclass(frozen=True)
@@ -84,40 +86,54 @@ def running_in(folder: Path) -> MediaAt | None:
 def media_service(folder: Path, *, address: str, port: int, log: Path) -> Iterator[MediaAt]:
     """A media service which BMCs reach at this address, for as long as the context lasts.
 
-    One that runs on the folder already is used, and left running: two services must not share a folder.
+    One that runs on the folder already is used: two services must not share a folder. One that was started here ends
+    with its last user, however that one ends.
     """
-    present = running_in(folder)
-    if present is not None:
-        yield present
-        return
     token_of(folder)
-    host = f"[{address}]" if ":" in address else address
-    command = [
-        sys.executable,
-        "-m",
-        "workflows",
-        "media",
-        "serve",
-        "--folder",
-        str(folder),
-        "--address",
-        f"{host}:{port}",
-    ]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, start_new_session=True
-        )
+    started: subprocess.Popen[bytes] | None = None
     try:
-        yield _ready(process, folder, log)
+        with (folder / USERS).open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits for a service that is about to end
+            with (folder / "start").open("a") as start:
+                fcntl.flock(start, fcntl.LOCK_EX)  # of two runs that begin together one starts it
+                at = running_in(folder)
+                if at is None:
+                    started = _start(folder, address, port, log)
+                    at = _ready(started, folder, log)
+            yield at
     finally:
+        if started is not None:
+            _stop_unless_used(started, folder)
+
+
+def _start(folder: Path, address: str, port: int, log: Path) -> "subprocess.Popen[bytes]":
+    host = f"[{address}]" if ":" in address else address
+    serve = [sys.executable, "-m", "workflows", "media", "serve", "--while-used"]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*serve, "--folder", str(folder), "--address", f"{host}:{port}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _stop_unless_used(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """End the service now, not a second later, if no other run uses it; else it looks for itself."""
+    if process.stdout:
+        process.stdout.close()
+    with (folder / USERS).open("a") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # by another run, or by the service as it ends
+            return
         process.terminate()
         try:
             process.wait(STOP_TAKES_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
 
 
 def _ready(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> MediaAt:

@@ -14,7 +14,7 @@ from steps.clients.media import Media
 from steps.domain.errors import NotFound
 from steps.media import service
 from steps.media.service import Addresses, Ready
-from workflows.backends.media_process import MediaAt, running_in, token_of
+from workflows.backends.media_process import USERS, MediaAt, running_in, token_of
 from workflows.cli.options import AsJson, state_folder
 from workflows.cli.tables import columns
 
@@ -34,6 +34,7 @@ def serve(
     control: Annotated[str, typer.Option(metavar="HOST:PORT", help="where steps reach it")] = "127.0.0.1:0",
     public_url: Annotated[str, typer.Option(metavar="URL", help="how BMCs call it, if not by its address")] = "",
     folder: Folder = None,
+    while_used: Annotated[bool, typer.Option(hidden=True, help="end with the last run that uses it")] = False,
 ) -> None:
     """Serve until stopped. What it knows is in its folder; started again there it goes on where it was."""
     place = folder or state_folder() / "media"
@@ -47,7 +48,8 @@ def serve(
         (place / "service.json").write_text(line + "\n")
         print(line, flush=True)
 
-    service.serve(place, addresses, token=token_of(place), ready=ready)
+    users = place / USERS if while_used else None
+    service.serve(place, addresses, token=token_of(place), ready=ready, users=users)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -203,6 +203,7 @@ def _signals(engine: Engine) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *STOP_SIGNALS)}
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, engine.interrupt)
     for number in STOP_SIGNALS:
@@ -210,5 +211,6 @@ def _signals(engine: Engine) -> Iterator[None]:
     try:
         yield
     finally:
-        for number in (signal.SIGINT, *STOP_SIGNALS):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
