@@ -27,6 +27,7 @@ app.add_typer(media.app, name="media")
 
 def main() -> None:
     """Run the command line; an expected failure is one clear message, never a traceback."""
+    _have_standard_streams()
     try:
         app()
     except HerasphereError as error:
@@ -35,3 +36,17 @@ def main() -> None:
     except BrokenPipeError:  # `hera render ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        hint = "look at the path, its permissions and the free space"
+        print(f"{error.filename or 'output'}: {error.strerror or error} (hint: {hint})", file=sys.stderr)
+        sys.exit(1)
+
+
+def _have_standard_streams() -> None:
+    """What the caller closed reads as empty and writes to nowhere; else the next file opened would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

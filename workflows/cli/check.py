@@ -9,7 +9,7 @@ import typer
 from steps.domain.errors import ConfigError
 from steps.domain.plan import digest_of
 from workflows.catalog import CATALOG, rendered
-from workflows.cli.options import AsJson, For, Only, Reinstall, TableFile, Tables, desk_of
+from workflows.cli.options import AsJson, For, Only, Reinstall, TableFile, Tables, desk_of, made
 from workflows.cli.tables import plan_text
 
 WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")]
@@ -49,12 +49,12 @@ def plan(
 ) -> None:  # fmt: skip
     """Show what a run would do, and touch nothing."""
     _known(workflow, needs_table=True)
-    made = desk_of(file, engine).plan(only=only, reinstall=reinstall)
+    planned = desk_of(file, engine).plan(only=only, reinstall=reinstall)
     if json:
-        print(made.model_dump_json(indent=2))
+        print(planned.model_dump_json(indent=2))
     else:
-        print(plan_text(made))
-        print(f"plan {digest_of(made)}", file=sys.stderr)
+        print(plan_text(planned))
+        print(f"plan {digest_of(planned)}", file=sys.stderr)
 
 
 def render(
@@ -67,7 +67,7 @@ def render(
     if everything != (workflow is None) or everything != (output is not None) or (everything and file):
         raise typer.BadParameter("either WORKFLOW [-f FILE], or --all -o DIR")
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+        made(output)
         for name in CATALOG:
             (output / f"{name}.yaml").write_text(rendered(name))
             print(output / f"{name}.yaml")

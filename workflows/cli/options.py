@@ -1,11 +1,13 @@
 """Options that several commands share, so that they read and mean the same everywhere."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from steps.domain.errors import NotFound
 from workflows.desk import Desk, Engine
 
 Tables = Annotated[
@@ -27,3 +29,14 @@ def state_folder() -> Path:
     """Where runs, their logs and the media service's state are kept."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "herasphere"
+
+
+def made(folder: Path) -> Path:
+    """The folder, made if it was not there; a HerasphereError where files cannot be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        hint = "give a folder that can be written; XDG_STATE_HOME names the one for runs"
+        raise NotFound(f"no files can be made there: {error.strerror}", where=str(folder), hint=hint) from error

@@ -1,5 +1,6 @@
 """`hera run`: a workflow on this machine, without a cluster."""
 
+import ipaddress
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from steps.domain.errors import NotFound
 from steps.domain.plan import InstallPlan, refuse_protected
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
-from workflows.cli.options import Only, Reinstall, TableFile, desk_of, state_folder
+from workflows.cli.options import Only, Reinstall, TableFile, desk_of, made, state_folder
 from workflows.cli.tables import plan_text
 from workflows.cli.view import view_for
 
@@ -46,13 +47,15 @@ def run(
     print(plan_text(plan), file=sys.stderr)
     if not yes:
         _confirm(plan)
+    if report is not None:
+        made(report)  # an hour later it would be too late to find that it cannot be made
     options = Options(
-        state=state_folder(),
+        state=made(state_folder()),
         only=only or (),
         reinstall=reinstall,
         limit=limit,
-        media=_media_at(media) if media else None,
-        media_address=media_address,
+        media=_media_at(media) if media is not None else None,
+        media_address=_address(media_address) if media_address else "",
         media_port=media_port,
     )
     with view_for(as_json=json, hosts=[host.name for host in plan.hosts]) as view:
@@ -83,14 +86,21 @@ def _media_at(url: str) -> MediaAt:
     return MediaAt(url.rstrip("/"), token, "")
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError as error:
+        hint = "an address of this machine, without a port: --media-port gives that"
+        raise typer.BadParameter(f"{text!r} is no address ({hint})", param_hint="--media-address") from error
+
+
 def _tell(outcome: Outcome, report: Path | None) -> None:
     """Say how it ended and where the report is."""
-    made = [outcome.folder / name for name in REPORTS if (outcome.folder / name).exists()]
+    written = [outcome.folder / name for name in REPORTS if (outcome.folder / name).exists()]
     if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
-        made = [Path(shutil.copy(path, report / path.name)) for path in made]
+        written = [Path(shutil.copy(path, report / path.name)) for path in written]
     ends = {0: "done", 1: "failed", 2: "the table has faults, nothing was touched", 3: "refused, nothing was touched"}
     print(f"{outcome.run}: {ends[outcome.exit_code]}", file=sys.stderr)
-    for path in made:
+    for path in written:
         print(f"  {path}", file=sys.stderr)
     print(f"  logs in {outcome.folder}", file=sys.stderr)
