@@ -37,8 +37,8 @@ test: setup ## run every test this machine can run; says what it leaves out and 
 	$(PYTEST) -n 2 --dist loadfile
 
 .PHONY: check
-check: setup ## ruff, mypy, import layers, goldens, unit tests: no root, no lab, some seconds
-	$(PYTEST) -n 2 -m "not lab"
+check: setup ## ruff, mypy, import layers, goldens, unit and step tests: no root, no lab, about a minute
+	$(PYTEST) -n 2 -m "not lab" --ignore tests/e2e
 
 .PHONY: golden
 golden: setup ## write the golden files anew; look at the diff before you commit it
