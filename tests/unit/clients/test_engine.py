@@ -12,6 +12,7 @@ import pytest
 from kubernetes import client
 
 from steps.clients.engine import KubernetesEngine, LocalEngine, connect
+from steps.clients.kube import Kube
 from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound, Unavailable, Unsupported
 
 PLACE = "/apis/argoproj.io/v1alpha1/namespaces/ns/workflows"
@@ -47,7 +48,7 @@ class Api:
         configuration = client.Configuration(host=f"http://127.0.0.1:{self.server.server_port}")
         configuration.retries = False
         self.client = client.ApiClient(configuration)
-        self.engine = KubernetesEngine(client.CustomObjectsApi(self.client), "ns")
+        self.engine = KubernetesEngine(Kube(self.client, "ns"))
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_an_api_that_is_not_there_passes_by_itself(api: Api) -> None:
     configuration = client.Configuration(host="http://127.0.0.1:1")
     configuration.retries = False
     with client.ApiClient(configuration) as away, pytest.raises(Unavailable):
-        KubernetesEngine(client.CustomObjectsApi(away), "ns").list("r")
+        KubernetesEngine(Kube(away, "ns")).list("r")
 
 
 def test_a_local_engine_that_is_gone_passes_by_itself(tmp_path: Path) -> None:
