@@ -19,6 +19,14 @@ Reinstall = Annotated[bool, typer.Option("--reinstall", help="install over an ES
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 For = Annotated[Engine, typer.Option("--for", help="where the run will happen: on this machine, or on a cluster")]
 
+Namespace = Annotated[
+    str,
+    typer.Option("--namespace", "-n", metavar="NAME", envvar="HERASPHERE_NAMESPACE", help="where the workflows run"),
+]
+Kubeconfig = Annotated[str, typer.Option("--kubeconfig", metavar="FILE", help="as kubectl's; default: $KUBECONFIG")]
+Context = Annotated[str, typer.Option("--context", metavar="NAME", help="of the kubeconfig; default: its current one")]
+NAMESPACE = "herasphere"
+
 
 def desk_of(table: Path, engine: Engine = "local") -> Desk:
     """The desk for this table, with this process's environment."""
