@@ -4,30 +4,52 @@ The environment is read here and nowhere else in `steps/`:
 
 HERASPHERE_SECRETS          folder of secrets, one folder per Secret and one file per key
 HERASPHERE_ENGINE           unix socket of the local engine; unset in a pod, where the Kubernetes API is used
-HERASPHERE_RUN_STORE        folder which keeps reports of a run
+HERASPHERE_RUN_STORE        folder which keeps the run's report; unset in a pod, where the media service keeps it
+HERASPHERE_MEDIA_SERVICE_*  where Kubernetes says the namespace's media service is
 HERASPHERE_TERMINATION_LOG  file whose one line the engine shows as the step's message
 ARGO_PROGRESS_FILE          file in which Argo looks for "N/M"
+ARGO_NODE_ID                <workflow>-<number>: the node this pod is of
 """
 
+import functools
 import json
 import os
 import signal
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from hera.workflows import RunnerScriptConstructor, Step, script
+from hera.workflows.io import Input
 
+from steps.clients.media import Media
+from steps.clients.runstore import FolderStore, MediaStore, RunStore, log_name
+from steps.domain.children import MEDIA_TOKEN
 from steps.domain.errors import HerasphereError, NotFound, Unavailable
 from steps.domain.host import SecretRef
 
 OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
 RUNNER = RunnerScriptConstructor(outputs_directory=OUTPUTS_DIRECTORY)
 EXIT_BUG = 70  # EX_SOFTWARE: not one of ours, so never retried
+KEPT_LINES = 20_000
+KEEP_LOG_WITHIN_S = 5.0  # a step that is being stopped has no more time
+
+
+class StepInput(Input):
+    """What every step is given.
+
+    run:   name of the run it belongs to
+    media: control URL of the media service; empty: the one in this pod's namespace
+    """
+
+    run: str
+    media: str = ""
+
 
 Given = TypeVar("Given", contravariant=True)
 Made = TypeVar("Made", covariant=True)
@@ -64,7 +86,25 @@ def step(**options: Any) -> Callable[[Callable[[Given], Made]], StepTemplate[Giv
 
     options: of Hera's `script`, for what a step does otherwise than all others (workflows/defaults.py)
     """
-    return cast(Callable[[Callable[[Given], Made]], StepTemplate[Given, Made]], script(constructor=RUNNER, **options))
+
+    def template(function: Callable[[Given], Made]) -> StepTemplate[Given, Made]:
+        return cast(StepTemplate[Given, Made], script(constructor=RUNNER, **options)(_log_kept(function)))
+
+    return template
+
+
+def _log_kept(function: Callable[[Given], Made]) -> Callable[[Given], Made]:
+    """The function, whose log is in the run store once it has ended: pods that did well are removed."""
+
+    @functools.wraps(function)
+    def kept(given: Given) -> Made:
+        _log.given = given if isinstance(given, StepInput) else None
+        _log.template = function.__name__.replace("_", "-")
+        made = function(given)
+        _keep_log()
+        return made
+
+    return kept
 
 
 def engine_socket() -> str | None:
@@ -72,9 +112,25 @@ def engine_socket() -> str | None:
     return os.environ.get("HERASPHERE_ENGINE")
 
 
-def run_store() -> Path:
-    """The folder which keeps this run's report."""
-    return Path(os.environ.get("HERASPHERE_RUN_STORE", "/tmp/herasphere-run"))
+def media_at(given: StepInput, *, answer_within_s: float | None = None) -> Media:
+    """The media service this step is to use; a context manager."""
+    url = given.media
+    if not url:
+        host, port = (os.environ.get(f"HERASPHERE_MEDIA_SERVICE_{part}", "") for part in ("HOST", "PORT_CONTROL"))
+        if not host:
+            raise NotFound(
+                "no media service is named, and this namespace has none",
+                where="this step",
+                hint="`hera deploy` starts one; or give its control URL as the parameter media",
+            )
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return Media(url, secret(MEDIA_TOKEN), answer_within_s=answer_within_s)
+
+
+def run_store(given: StepInput) -> RunStore:
+    """Where this run's report and logs are kept."""
+    folder = os.environ.get("HERASPHERE_RUN_STORE")
+    return FolderStore(Path(folder)) if folder else MediaStore(lambda: media_at(given), given.run)
 
 
 def secret(ref: SecretRef) -> str:
@@ -120,13 +176,40 @@ def fail(error: BaseException) -> int:
         )
     path = Path(os.environ.get("HERASPHERE_TERMINATION_LOG", "/dev/termination-log"))
     if path.parent != Path("/dev") or path.exists():
-        path.write_text(line + "\n")
+        path.write_text(line)
     return code
 
 
+class _Log:
+    """The lines this process has told, and whose they are."""
+
+    given: StepInput | None = None
+    template = ""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+
+
+_log = _Log()
+
+
 def _event(kind: str, **facts: str | int | float | bool) -> None:
-    sys.stderr.write(json.dumps({"t": round(time.time(), 3), "kind": kind, **facts}) + "\n")
+    line = json.dumps({"t": round(time.time(), 3), "kind": kind, **facts}) + "\n"
+    _log.lines.append(line)
+    sys.stderr.write(line)
     sys.stderr.flush()
+
+
+def _keep_log() -> None:
+    """Send the step's log to the run store; the local engine writes it down itself."""
+    node, given = os.environ.get("ARGO_NODE_ID"), _log.given
+    if not node or given is None:
+        return
+    try:
+        store = MediaStore(lambda: media_at(given, answer_within_s=KEEP_LOG_WITHIN_S), given.run)
+        store.put(log_name(node, _log.template), "".join(_log.lines))
+    except HerasphereError as error:  # the log is in the pod; a step does not fail for it
+        _event("say", text=f"this log is not kept: {error}")
 
 
 def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
@@ -134,6 +217,7 @@ def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: Trac
         sys.__excepthook__(kind, error, _trace)
         return
     code = fail(error)
+    _keep_log()
     sys.stdout.flush()
     os._exit(code)  # an excepthook cannot choose the exit code otherwise
 

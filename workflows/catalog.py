@@ -1,35 +1,57 @@
-"""Every workflow there is, by name."""
+"""Every workflow there is, by name, as the WorkflowTemplate that is deployed and as the Workflow that refers to it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
-from hera.workflows import Workflow
+from hera.workflows import WorkflowTemplate
 
+from steps.domain.children import MEDIA_TOKEN, RUN_LABEL, secrets_volume
 from steps.domain.host import SecretRef
 from workflows.install_host import install_host
 from workflows.install_hosts import install_hosts
 
-CATALOG: Mapping[str, Callable[[Iterable[SecretRef]], Workflow]] = {
+CATALOG: Mapping[str, Callable[[], WorkflowTemplate]] = {
     "install-host": install_host,
     "install-hosts": install_hosts,
 }
 
 
-def manifest(
-    name: str, *, parameters: Mapping[str, str] | None = None, secrets: Iterable[SecretRef] = ()
-) -> dict[str, Any]:
-    """The built Argo manifest of a workflow, with values for its parameters; `secrets` are those its steps may read."""
-    built: dict[str, Any] = CATALOG[name](secrets).to_dict()
-    declared = {p["name"]: p for p in built["spec"].get("arguments", {}).get("parameters", [])}
-    for parameter, value in (parameters or {}).items():
-        declared[parameter]["value"] = value
+def template(name: str) -> dict[str, Any]:
+    """The built manifest of a WorkflowTemplate."""
+    built: dict[str, Any] = CATALOG[name]().to_dict()
     return built
 
 
-def rendered(name: str, *, parameters: Mapping[str, str] | None = None, secrets: Iterable[SecretRef] = ()) -> str:
-    """The manifest as YAML."""
-    return yaml.dump(manifest(name, parameters=parameters, secrets=secrets), Dumper=_Dumper, sort_keys=False, width=120)
+def workflow(
+    name: str,
+    *,
+    run: str,
+    parameters: Mapping[str, str] | None = None,
+    secrets: Iterable[SecretRef] = (),
+    desk: str = "",
+) -> dict[str, Any]:
+    """The manifest of a Workflow that runs a template; its steps may read these secrets.
+
+    run:  the Workflow's name
+    desk: name of the Secret that keeps what env: and file: references meant at the desk
+    """
+    arguments = [{"name": key, "value": value} for key, value in (parameters or {}).items()]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": run, "labels": {RUN_LABEL: run}},
+        "spec": {
+            "workflowTemplateRef": {"name": name},
+            "arguments": {"parameters": arguments},
+            "volumes": [secrets_volume([*secrets, MEDIA_TOKEN], desk=desk)],
+        },
+    }
+
+
+def as_yaml(manifest: Mapping[str, Any]) -> str:
+    """A manifest as people read it: its keys in their order, long texts as blocks."""
+    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=120)
 
 
 class _Dumper(yaml.SafeDumper):

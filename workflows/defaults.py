@@ -1,6 +1,6 @@
 """What every template and workflow has in common: image, identity, retry, pod hygiene. The one user of Hera's hooks."""
 
-from collections.abc import Iterable
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -17,10 +17,10 @@ from hera.workflows.models import (
     TTLStrategy,
     Volume,
     VolumeMount,
+    WorkflowMetadata,
 )
 
-from steps.domain.children import SECRETS_VOLUME, secrets_volume
-from steps.domain.host import SecretRef
+from steps.domain.children import MEDIA_TOKEN, RUN_LABEL, SECRETS_VOLUME, secrets_volume
 
 VERSION = version("herasphere")
 IMAGE = f"herasphere/runner:{VERSION}"
@@ -58,11 +58,21 @@ def finish_step(step: Script) -> Script:
     return step
 
 
-def workflow_defaults(secrets: Iterable[SecretRef]) -> dict[str, Any]:
-    """Arguments for every Workflow and WorkflowTemplate; `secrets` are those its steps may read."""
+def labelled_with_its_run() -> WorkflowMetadata:
+    """A label by which a run and its hosts' workflows are found together, however the run was started."""
+    return WorkflowMetadata(labels_from={RUN_LABEL: {"expression": "workflow.name"}})
+
+
+def workflow_defaults(about: str | None) -> dict[str, Any]:
+    """Arguments for every WorkflowTemplate. about: what Argo's UI says of it, up to the first ':' or '.' its title"""
+    text = (about or "").strip()
     return {
+        "annotations": {
+            "workflows.argoproj.io/title": re.split(r"[:.]", text)[0],
+            "workflows.argoproj.io/description": text,
+        },
         "service_account_name": SERVICE_ACCOUNT,
-        "volumes": [Volume.model_validate(secrets_volume(secrets)), SCRATCH],
+        "volumes": [Volume.model_validate(secrets_volume([MEDIA_TOKEN])), SCRATCH],
         "security_context": PodSecurityContext(run_as_non_root=True, run_as_user=10001, fs_group=10001),
         "pod_gc": PodGC(strategy="OnPodSuccess"),  # the pods of failed steps stay for a look
         "ttl_strategy": TTLStrategy(seconds_after_completion=TTL_S),

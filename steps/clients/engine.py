@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from steps.clients.kube import ANSWER_WITHIN_S, TIMEOUT_S, Kube, in_pod
 from steps.domain import errors
-from steps.domain.children import RUN_LABEL
+from steps.domain.children import HOST_LABEL, RUN_LABEL
 from steps.domain.errors import Unavailable
 
 WORKFLOWS = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
@@ -19,7 +19,7 @@ class Engine(Protocol):
         """Start a Workflow; raises Conflict when one of this name exists."""
 
     def list(self, run: str) -> list[dict[str, Any]]:
-        """The Workflow objects (metadata, status) with the label herasphere/run=<run>."""
+        """The Workflow objects (metadata, status) of the run's hosts: the run itself is not one of them."""
 
     def stop(self, name: str) -> None:
         """End a workflow's steps; its exit handler still runs. Raises NotFound."""
@@ -75,7 +75,7 @@ class KubernetesEngine:
         self._call("create", manifest["metadata"].get("name", ""), body=manifest)
 
     def list(self, run: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._call("list", "", label_selector=f"{RUN_LABEL}={run}")["items"]
+        found: list[dict[str, Any]] = self._call("list", "", label_selector=f"{RUN_LABEL}={run},{HOST_LABEL}")["items"]
         return found
 
     def stop(self, name: str) -> None:

@@ -20,7 +20,7 @@ from steps.domain.errors import (
     VerifyFailed,
 )
 from steps.domain.host import Iso
-from steps.domain.media import Lease
+from steps.domain.media import TOKEN_HEADER, KeptFile, Lease, Origin
 
 KINDS: dict[str, type[HerasphereError]] = {
     kind.__name__: kind for kind in (AccessDenied, Conflict, NotFound, Refused, Unavailable, Unsupported, VerifyFailed)
@@ -33,11 +33,22 @@ class Media:
     """One session with the control API of a media service; a context manager.
 
     ca_pem: certificates to trust, and no others, where the API is behind TLS; empty: the well-known ones
+    session: an HTTP session that is already somebody at what stands in front of the service, as the Kubernetes API
+    answer_within_s: instead of READ_S
     """
 
-    def __init__(self, url: str, token: str, *, ca_pem: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        ca_pem: str = "",
+        session: requests.Session | None = None,
+        answer_within_s: float | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
-        self.session = requests.Session()
+        self.timeout_s = (CONNECT_S, answer_within_s or READ_S)
+        self.session = session or requests.Session()
         self.closing = ExitStack()
         self.closing.callback(self.session.close)
         if ca_pem:  # requests takes certificates as a file only
@@ -45,7 +56,7 @@ class Media:
             file.write_text(ca_pem)
             self.session.verify = str(file)
         self.session.trust_env = False  # a proxy of the desk's browser is not on the way to a service next door
-        self.session.headers["Authorization"] = f"Bearer {token}"
+        self.session.headers[TOKEN_HEADER] = token
 
     def __enter__(self) -> Self:
         return self
@@ -74,11 +85,27 @@ class Media:
         except OSError as error:
             raise NotFound(f"{path} cannot be read: {error.strerror}", hint="correct the path") from error
 
-    def grant(self, *, run: str, host: str, serial: str, iso_sha256: str, kickstart: str, ttl_s: int) -> Lease:
+    def grant(
+        self,
+        *,
+        run: str,
+        host: str,
+        serial: str,
+        iso_sha256: str,
+        kickstart: str,
+        ttl_s: int,
+        origin: Origin | None = None,
+    ) -> Lease:
         """A URL for this host's ISO with this kickstart. Asked again for the same run and host it is the same lease;
-        Conflict if the ISO was read already and the kickstart is another, or another run holds the server."""
+        Conflict if the ISO was read already and the kickstart is another, or another run holds the server.
+        origin: what is needed to clean up after the run if it cannot do that itself"""
         body = {"run": run, "host": host, "serial": serial, "iso_sha256": iso_sha256}
+        body |= {"origin": origin.model_dump_json() if origin else ""}
         return self._lease("POST", "/v1/leases", json=body | {"kickstart": kickstart, "ttl_s": ttl_s})
+
+    def unrevoked(self) -> list[Lease]:
+        """The leases that no clean-up has ended, expired ones included."""
+        return [Lease.model_validate(lease) for lease in self._call("GET", "/v1/leases/unrevoked")]
 
     def lease(self, *, run: str, host: str) -> Lease:
         """The lease as it stands now; NotFound if the run has none for this host."""
@@ -99,12 +126,32 @@ class Media:
         """End the lease: its URL is dead from now on. Twice is fine."""
         self._call("DELETE", _of(run, host))
 
+    def put_file(self, run: str, name: str, text: str) -> None:
+        """Keep a file of a run: its report, a step's log. One of the same name is replaced whole."""
+        self._call("PUT", _of_run(run, name), data=text.encode())
+
+    def file(self, run: str, name: str) -> str:
+        """A kept file's text; NotFound."""
+        return str(self._call("GET", _of_run(run, name))["text"])
+
+    def files(self, run: str) -> list[KeptFile]:
+        """What is kept of a run, by name; empty for one that is not known."""
+        return [KeptFile.model_validate(file) for file in self._call("GET", f"/v1/runs/{quote(run, safe='')}")]
+
+    def runs(self) -> list[str]:
+        """Every run of which something is kept, the newest first."""
+        return [str(run) for run in self._call("GET", "/v1/runs")]
+
+    def forget_runs(self, *, older_than_s: float) -> list[str]:
+        """Drop what is kept of runs that ended so long ago; returns their names."""
+        return [str(run) for run in self._call("DELETE", "/v1/runs", params={"older_than_s": older_than_s})]
+
     def _lease(self, method: str, path: str, **how: Any) -> Lease:
         return Lease.model_validate(self._call(method, path, **how))
 
     def _call(self, method: str, path: str, **how: Any) -> Any:
         try:
-            answer = self.session.request(method, self.url + path, **{"timeout": (CONNECT_S, READ_S), **how})
+            answer = self.session.request(method, self.url + path, **{"timeout": self.timeout_s, **how})
             body = answer.json()
         except requests.exceptions.SSLError as error:
             hint = "give the CA that signed its certificate, or correct the URL"
@@ -120,6 +167,10 @@ class Media:
 
 def _of(run: str, host: str) -> str:
     return f"/v1/leases/{quote(run, safe='')}/{quote(host, safe='')}"
+
+
+def _of_run(run: str, name: str) -> str:
+    return f"/v1/runs/{quote(run, safe='')}/files/{quote(name)}"
 
 
 def _error(body: Any, url: str) -> HerasphereError:

@@ -4,9 +4,31 @@ import re
 from typing import Literal
 
 from steps.domain.errors import Unsupported
-from steps.domain.host import Frozen, Iso, Moment
+from steps.domain.host import Frozen, Host, Iso, Moment
 
 CallbackEvent = Literal["pre-ok", "pre-failed", "post-ok"]
+
+
+TOKEN_HEADER = "X-Herasphere-Token"  # not Authorization: the Kubernetes API server's proxy keeps that for itself
+
+
+class Origin(Frozen):
+    """Where a lease comes from, and what a clean-up needs that comes after the run.
+
+    engine: what ran it; desk: name of the Secret with what the desk's references meant, empty without one
+    """
+
+    engine: Literal["argo", "local"]
+    host: Host
+    desk: str = ""
+
+
+class KeptFile(Frozen):
+    """A file that is kept of a run."""
+
+    name: str
+    size_bytes: int
+    at: Moment
 
 
 class Callback(Frozen):
@@ -45,6 +67,7 @@ class Lease(Frozen):
     kickstart_read_at: Moment | None  # first time the kickstart's own bytes were sent
     callbacks: tuple[Callback, ...]
     marks: tuple[Mark, ...]
+    origin: Origin | None = None
 
     def mark(self, name: str) -> Mark | None:
         """The newest mark of this name."""

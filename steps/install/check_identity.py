@@ -1,6 +1,5 @@
 """Afterwards the BMC's server is known to be the one the table means, free to be installed; nothing was changed."""
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
@@ -9,14 +8,12 @@ from steps.domain.errors import HerasphereError, Refused
 from steps.domain.esxi import EsxiSeen
 from steps.domain.host import Host
 from steps.domain.identity import Before, check_medium, check_server, check_vacant
-from steps.install.peers import bmc_of, media_at
+from steps.install.peers import bmc_of
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
     reinstall: bool = False
-    media: str
 
 
 class Output(StepOutput):
@@ -29,7 +26,7 @@ def check_identity(given: Input) -> Output:
     host = given.host
     if host.protected:
         raise Refused("the table protects this host", where=host.name, hint="take `protected: true` from the table")
-    with bmc_of(host) as bmc, media_at(given.media) as media:
+    with bmc_of(host) as bmc, runtime.media_at(given) as media:
         facts = bmc.facts()
         check_server(host, facts)
         cd = bmc.cd()

@@ -3,7 +3,6 @@
 Runs however the host's run ended. What this run did not do, it does not undo: a host that was refused is not touched.
 """
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
@@ -11,13 +10,11 @@ from steps.domain.errors import NotFound
 from steps.domain.host import Host
 from steps.domain.media import Lease
 from steps.domain.mounting import EjectAction, decide_eject
-from steps.install.peers import bmc_of, media_at
+from steps.install.peers import bmc_of
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
-    media: str
 
 
 class Output(StepOutput):
@@ -27,7 +24,7 @@ class Output(StepOutput):
 @runtime.step()
 def eject_iso(given: Input) -> Output:
     host = given.host
-    with media_at(given.media) as media:
+    with runtime.media_at(given) as media:
         try:
             lease = media.lease(run=given.run, host=host.name)
         except NotFound:

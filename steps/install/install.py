@@ -1,6 +1,5 @@
 """Afterwards an ESXi that was not there before answers at the host's address."""
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
@@ -12,17 +11,15 @@ from steps.domain.host import Host
 from steps.domain.identity import Before, check_server, must_be_ours, must_be_wanted
 from steps.domain.installation import Evidence, StallWatch, Standing, assess, decide_start
 from steps.domain.wait import SYSTEM_CLOCK, Clock
-from steps.install.peers import bmc_of, media_at
+from steps.install.peers import bmc_of
 
 LOOK_EVERY_S = 3.0
 ASK_BMC_EVERY_S = 30.0  # BMCs are slow and have few sessions: power and BootProgress only add to the story
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
     before: Before
-    media: str
 
 
 class Output(StepOutput):
@@ -31,7 +28,7 @@ class Output(StepOutput):
 
 @runtime.step()
 def install(given: Input) -> Output:
-    with media_at(given.media) as media:
+    with runtime.media_at(given) as media:
         lease = media.lease(run=given.run, host=given.host.name)
         must_be_wanted(given.host, lease)
         with bmc_of(given.host) as bmc:

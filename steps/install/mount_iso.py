@@ -1,19 +1,16 @@
 """Afterwards the host's own ISO of this run, and nothing else, is in its virtual CD."""
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.domain.host import Host
 from steps.domain.identity import check_medium, check_server, ended, is_live, must_be_wanted
 from steps.domain.mounting import MountAction, decide_mount
-from steps.install.peers import bmc_of, media_at
+from steps.install.peers import bmc_of
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
-    media: str
 
 
 class Output(StepOutput):
@@ -24,7 +21,7 @@ class Output(StepOutput):
 @runtime.step()
 def mount_iso(given: Input) -> Output:
     host = given.host
-    with media_at(given.media) as media, bmc_of(host) as bmc:
+    with runtime.media_at(given) as media, bmc_of(host) as bmc:
         lease = media.lease(run=given.run, host=host.name)
         must_be_wanted(host, lease)
         check_server(host, bmc.facts())

@@ -2,22 +2,20 @@
 
 from pathlib import PurePosixPath
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
-from steps.domain.errors import Refused
+from steps.domain.errors import NotFound, Refused
 from steps.domain.plan import InstallPlan, digest_of, plan_install, refuse_protected
+from steps.domain.table import SecretEntry
 from steps.domain.table_checks import Surroundings
-from steps.install.peers import media_at
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     table: str
     only: list[str] = []
     reinstall: bool = False
     approved: str = ""
-    media: str
 
 
 class Output(StepOutput):
@@ -40,14 +38,24 @@ def plan_hosts(given: Input) -> Output:
     return Output(hosts=[host.name for host in plan.hosts], digest=digest)
 
 
+def _read(entry: SecretEntry) -> str | None:
+    """The secret's text; None for a Secret that only the host's own pods see, as in a run started from Argo's UI."""
+    try:
+        return runtime.secret(entry.ref)
+    except NotFound:
+        if entry.secret:
+            return None
+        raise
+
+
 def plan_of(given: Input) -> InstallPlan:
     """The plan of this table with what can be reached from here; the same text always makes the same plan."""
-    with media_at(given.media) as media:
+    with runtime.media_at(given) as media:
         return plan_install(
             given.table,
             "table",
             Surroundings(
-                read_secret=lambda entry: runtime.secret(entry.ref),
+                read_secret=_read,
                 find_iso=lambda path: media.iso(PurePosixPath(path).name),
             ),
             only=given.only,

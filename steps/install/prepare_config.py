@@ -1,6 +1,5 @@
 """Afterwards the media service holds this host's ISO: the ESXi ISO with this run's kickstart in it."""
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
@@ -8,16 +7,14 @@ from steps.clients.media import Media
 from steps.domain import kickstart, passwords
 from steps.domain.errors import NotFound
 from steps.domain.host import Host
-from steps.domain.media import Lease
-from steps.install.peers import media_at
+from steps.domain.media import Lease, Origin
 
 MARGIN_S = 3600  # for the queue of pods, the wait for a mutex, and a person who looks at a console
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
-    media: str
+    desk: str = ""
 
 
 class Output(StepOutput):
@@ -27,7 +24,7 @@ class Output(StepOutput):
 @runtime.step()
 def prepare_config(given: Input) -> Output:
     host = given.host
-    with media_at(given.media) as media:
+    with runtime.media_at(given) as media:
         lease = _lease(media, given)
         text = kickstart.render(host, root_password_hash=_root_hash(given), callback_url=lease.callback_url)
         lease = _lease(media, given, text)
@@ -50,6 +47,7 @@ def _lease(media: Media, given: Input, text: str | None = None) -> Lease:
         serial=host.serial,
         iso_sha256=host.iso.sha256,
         kickstart=text,
+        origin=Origin(engine="local" if runtime.engine_socket() else "argo", host=host, desk=given.desk),
         ttl_s=sum(host.timeouts.model_dump().values()) + MARGIN_S,
     )
 

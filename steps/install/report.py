@@ -5,13 +5,12 @@ It only tells what happened: whatever it finds, it does not fail the run on top.
 
 from collections.abc import Collection
 from importlib.metadata import version
-from pathlib import Path
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.clients import engine
+from steps.domain.children import ROLLOUT_ACCOUNT
 from steps.domain.errors import ConfigError
 from steps.domain.junit import to_junit
 from steps.domain.report import report_of, to_json
@@ -19,8 +18,7 @@ from steps.domain.report_html import to_html, verdict
 from steps.domain.source import read
 
 
-class Input(StepInput):
-    run: str
+class Input(runtime.StepInput):
     status: str
     failures: str = ""
     table: str
@@ -31,7 +29,7 @@ class Output(StepOutput):
     verdict: str
 
 
-@runtime.step()
+@runtime.step(service_account_name=ROLLOUT_ACCOUNT)
 def report(given: Input) -> Output:
     made = report_of(
         engine.connect(runtime.engine_socket()).list(given.run),
@@ -41,13 +39,12 @@ def report(given: Input) -> Output:
         failures=given.failures,
         expected=_hosts_of(given.table, given.only),
     )
-    folder = runtime.run_store()
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "report.json", to_json(made))
-    _write(folder / "junit.xml", to_junit(made))
-    _write(folder / "report.html", to_html(made))
+    store = runtime.run_store(given)
+    store.put("report.json", to_json(made))
+    store.put("junit.xml", to_junit(made))
+    place = store.put("report.html", to_html(made))
     told = verdict(made)
-    runtime.say(f"{told}: {folder / 'report.html'}")
+    runtime.say(f"{told}: {place}")
     return Output(verdict=told)
 
 
@@ -60,10 +57,3 @@ def _hosts_of(table: str, only: Collection[str]) -> list[str]:
     hosts = data.get("hosts") if isinstance(data, dict) else None
     names = [host.get("name") for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
     return [name for name in names if isinstance(name, str) and (not only or name in only)]
-
-
-def _write(path: Path, text: str) -> None:
-    """Whoever reads the file sees an old report or the new one, never a part."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)

@@ -9,7 +9,7 @@ from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.clients import engine
-from steps.domain.children import HOST_LABEL, child_of
+from steps.domain.children import HOST_LABEL, ROLLOUT_ACCOUNT, child_of
 from steps.domain.errors import Conflict, HerasphereError, Refused
 from steps.domain.host import Host
 from steps.domain.plan import digest_of
@@ -21,10 +21,10 @@ LOOK_EVERY_S = 2.0
 
 
 class Input(plan_hosts.Input):
-    run: str
     uid: str
     digest: str
     limit: int = 0
+    desk: str = ""
 
 
 class Output(StepOutput):
@@ -38,7 +38,7 @@ class HostsFailed(HerasphereError):
     exit_code = 1
 
 
-@runtime.step()
+@runtime.step(service_account_name=ROLLOUT_ACCOUNT)
 def rollout(given: Input) -> Output:
     plan = plan_hosts.plan_of(plan_hosts.Input(**given.model_dump(include=set(plan_hosts.Input.model_fields))))
     if digest_of(plan) != given.digest:
@@ -74,7 +74,7 @@ def _drive(given: Input, hosts: dict[str, Host], children: engine.Engine, limit:
 
 
 def _child(given: Input, host: Host) -> dict[str, Any]:
-    return child_of(host, run=given.run, uid=given.uid, media=given.media, reinstall=given.reinstall)
+    return child_of(host, run=given.run, uid=given.uid, media=given.media, desk=given.desk, reinstall=given.reinstall)
 
 
 def _phases(workflows: list[dict[str, Any]]) -> dict[str, str]:

@@ -2,19 +2,16 @@
 
 from typing import Literal
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.domain.host import Host
 from steps.domain.identity import check_server, must_be_ours, must_be_wanted
-from steps.install.peers import bmc_of, media_at
+from steps.install.peers import bmc_of
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
-    media: str
 
 
 class Output(StepOutput):
@@ -24,7 +21,7 @@ class Output(StepOutput):
 @runtime.step()
 def set_boot(given: Input) -> Output:
     host = given.host
-    with media_at(given.media) as media, bmc_of(host) as bmc:
+    with runtime.media_at(given) as media, bmc_of(host) as bmc:
         lease = media.lease(run=given.run, host=host.name)
         must_be_wanted(host, lease)
         if lease.mark("power-on"):

@@ -2,27 +2,23 @@
 
 from typing import Any
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
 from steps.clients import engine
+from steps.domain.children import ROLLOUT_ACCOUNT
 from steps.domain.rollout import FINISHED
 from steps.domain.wait import wait_until
 
 CLEAN_UP_TAKES_S = 900.0  # ejecting at a slow BMC, with retries
 
 
-class Input(StepInput):
-    run: str
-
-
 class Output(StepOutput):
     stopped: int
 
 
-@runtime.step()
-def stop_hosts(given: Input) -> Output:
+@runtime.step(service_account_name=ROLLOUT_ACCOUNT)
+def stop_hosts(given: runtime.StepInput) -> Output:
     children = engine.connect(runtime.engine_socket())
     under_way = _under_way(children, given.run)
     for name in under_way:

@@ -1,6 +1,5 @@
 """Afterwards the host is proved to run this run's installation of what the table asks for, with its password."""
 
-from hera.workflows.io import Input as StepInput
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
@@ -13,16 +12,13 @@ from steps.domain.host import Host
 from steps.domain.identity import Before, must_be_wanted
 from steps.domain.proof import PROVED_MARK, check_asked_for, judge
 from steps.domain.wait import wait_until
-from steps.install.peers import media_at
 
 API_SETTLES_S = 240.0  # hostd answers before it lets anybody in, and restarts once while it configures itself
 
 
-class Input(StepInput):
+class Input(runtime.StepInput):
     host: Host
-    run: str
     before: Before
-    media: str
 
 
 class Output(StepOutput):
@@ -32,7 +28,7 @@ class Output(StepOutput):
 @runtime.step()
 def verify(given: Input) -> Output:
     host = given.host
-    with media_at(given.media) as media:
+    with runtime.media_at(given) as media:
         must_be_wanted(host, media.lease(run=given.run, host=host.name))
         facts, by_one_time = wait_until(
             lambda: _log_in(given),

@@ -25,8 +25,9 @@ from steps.domain.errors import (
     Unsupported,
     VerifyFailed,
 )
-from steps.domain.media import Callback, Lease, Mark, check_iso_name
+from steps.domain.media import TOKEN_HEADER, Callback, Lease, Mark, Origin, check_iso_name
 from steps.media.library import hold, is_there, open_unchanged
+from steps.media.runs import Runs
 from steps.media.sending import covered_bytes
 from steps.media.store import Grant, HeldIso, Store, new_token
 
@@ -45,8 +46,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Control:
     """Handlers of the control API."""
 
-    def __init__(self, store: Store, *, folder: Path, public_url: str, token: str) -> None:
+    def __init__(self, store: Store, runs: Runs, *, folder: Path, public_url: str, token: str) -> None:
         self.store = store
+        self.runs = runs
         self.uploads = folder / "isos"
         self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in self.uploads.glob(f"{PART}*"):  # of an upload that a crash cut off
@@ -55,7 +57,7 @@ class Control:
         self.token = token
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard], client_max_size=4 * 1024 * 1024)
+        app = web.Application(middlewares=[self._guard], client_max_size=32 * 1024 * 1024)
         app.add_routes(
             [
                 web.get("/v1/isos", self.list_isos),
@@ -64,16 +66,22 @@ class Control:
                 web.post("/v1/isos/{name}", self.register_iso),
                 web.post("/v1/leases", self.grant),
                 web.get("/v1/leases", self.find_lease),
+                web.get("/v1/leases/unrevoked", self.list_unrevoked),
                 web.get("/v1/leases/{run}/{host}", self.get_lease),
                 web.post("/v1/leases/{run}/{host}/marks", self.mark),
                 web.delete("/v1/leases/{run}/{host}", self.revoke),
+                web.get("/v1/runs", self.list_runs),
+                web.delete("/v1/runs", self.forget_runs),
+                web.get("/v1/runs/{run}", self.list_files),
+                web.get("/v1/runs/{run}/files/{name:.+}", self.get_file),
+                web.put("/v1/runs/{run}/files/{name:.+}", self.put_file),
             ]
         )
         return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = request.headers.get(TOKEN_HEADER, "")
         try:
             if not hmac.compare_digest(given.encode(), self.token.encode()):
                 raise AccessDenied("the control token is wrong", where="media service", hint="give the right one")
@@ -166,8 +174,13 @@ class Control:
             first_read=None,
             last_read=None,
             kickstart_read=None,
+            origin=str(body.get("origin", "")),
         )
         return self._lease(self.store.grant(wanted, now))
+
+    async def list_unrevoked(self, _request: web.Request) -> web.StreamResponse:
+        views = [self._view(grant, self.store.iso(grant.sha256)) for grant in self.store.unrevoked()]
+        return web.json_response([view.model_dump(mode="json") for view in views])
 
     async def get_lease(self, request: web.Request) -> web.StreamResponse:
         return self._lease(self._named(request))
@@ -190,6 +203,28 @@ class Control:
         grant = self._named(request)
         self.store.revoke(grant)
         return self._lease(grant)
+
+    async def list_runs(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.runs.runs())
+
+    async def forget_runs(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.runs.forget(time.time() - float(request.query["older_than_s"])))
+
+    async def list_files(self, request: web.Request) -> web.StreamResponse:
+        files = self.runs.files(request.match_info["run"])
+        return web.json_response([file.model_dump(mode="json") for file in files])
+
+    async def get_file(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"text": self.runs.file(request.match_info["run"], request.match_info["name"])})
+
+    async def put_file(self, request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        try:
+            self.runs.put(request.match_info["run"], request.match_info["name"], content)
+        except OSError as error:
+            what = f"it cannot be kept: {error.strerror}"
+            raise Unavailable(what, where="run store", hint=f"make room in {self.runs.folder}") from error
+        return web.json_response({}, status=201)
 
     def _named(self, request: web.Request) -> Grant:
         return self.store.lease(request.match_info["run"], request.match_info["host"])
@@ -225,6 +260,7 @@ class Control:
             kickstart_read_at=_when(grant.kickstart_read) if grant.kickstart_read else None,
             callbacks=tuple(callbacks),
             marks=tuple(marks),
+            origin=Origin.model_validate_json(grant.origin) if grant.origin else None,
         )
 
 

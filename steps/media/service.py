@@ -16,6 +16,7 @@ from aiohttp import web
 from steps.domain.errors import Conflict, Unavailable
 from steps.media.control import Control
 from steps.media.reading import Reading
+from steps.media.runs import Runs
 from steps.media.store import Store
 
 LOG = logging.getLogger("herasphere.media")
@@ -92,7 +93,8 @@ async def running(store: Store, folder: Path, addresses: Addresses, token: str) 
     reading.add_routes(Reading(store).routes())
     media = await _listen(reading, addresses.media_host, addresses.media_port)
     public_url = addresses.public_url or _url(addresses.media_host, _port(media))
-    control = Control(store, folder=folder, public_url=public_url, token=token)
+    runs = Runs(folder / "runs")
+    control = Control(store, runs, folder=folder, public_url=public_url, token=token)
     controlled = await _listen(control.application(), addresses.control_host, addresses.control_port)
     flushing = asyncio.create_task(_flush(store))
     try:
@@ -102,6 +104,7 @@ async def running(store: Store, folder: Path, addresses: Addresses, token: str) 
         for runner in (media, controlled):
             await runner.cleanup()
         store.flush()
+        runs.close()
 
 
 async def _watch(users: TextIO, stop: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ from steps.domain.errors import Conflict, NotFound
 from steps.domain.host import Iso
 from steps.domain.splice import Template
 
-VERSION = 1  # of the schema
+VERSION = 2  # of the schema
 MAX_CALL_BACKS = 20  # of each event that a lease keeps: the installer sends one
 
 SCHEMA = """
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS lease (
     sha256 TEXT NOT NULL, kickstart BLOB NOT NULL, made REAL NOT NULL, expires REAL NOT NULL,
     revoked INTEGER NOT NULL DEFAULT 0,
     served INTEGER NOT NULL DEFAULT 0, coverage BLOB NOT NULL DEFAULT x'', first_read REAL, last_read REAL,
-    kickstart_read REAL, UNIQUE (run, host)
+    kickstart_read REAL, origin TEXT NOT NULL DEFAULT '', UNIQUE (run, host)
 );
 CREATE TABLE IF NOT EXISTS note (
     token TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL
@@ -75,6 +75,7 @@ class Grant:
     first_read: float | None
     last_read: float | None
     kickstart_read: float | None
+    origin: str = ""  # JSON, of the domain's Origin; empty: not told
 
     def is_live(self, now: float) -> bool:
         return not self.revoked and self.expires > now
@@ -166,11 +167,11 @@ class Store:
             known = self._load("SELECT * FROM lease WHERE run = ? AND host = ?", (given.run, given.host))
             if known is None:
                 self.db.execute(
-                    "INSERT INTO lease (token, run, host, serial, url, sha256, kickstart, made, expires) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO lease (token, run, host, serial, url, sha256, kickstart, made, expires, origin) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         *(given.token, given.run, given.host, given.serial, given.url),
-                        *(given.sha256, given.kickstart, given.made, given.expires),
+                        *(given.sha256, given.kickstart, given.made, given.expires, given.origin),
                     ),
                 )
                 return given
@@ -203,12 +204,18 @@ class Store:
             raise NotFound(f"run {run} has no ISO for {host}", where="media service", hint=hint)
         return found
 
+    def unrevoked(self) -> list[Grant]:
+        """Every lease that no clean-up has ended."""
+        tokens = self.db.execute("SELECT token FROM lease WHERE revoked = 0 ORDER BY made").fetchall()
+        return [grant for row in tokens if (grant := self.by_token(row["token"]))]
+
     def by_token(self, token: str) -> Grant | None:
         return self.grants.get(token) or self._load("SELECT * FROM lease WHERE token = ?", (token,))
 
     def revoke(self, grant: Grant) -> None:
-        grant.revoked = True
-        self.db.execute("UPDATE lease SET revoked = 1 WHERE token = ?", (grant.token,))
+        """End a lease for good; its kickstart, with the hash in it, is needed no more."""
+        grant.revoked, grant.kickstart = True, b""
+        self.db.execute("UPDATE lease SET revoked = 1, kickstart = x'' WHERE token = ?", (grant.token,))
 
     def note(self, grant: Grant, kind: str, name: str, text: str, now: float) -> None:
         """Keep a mark; keep a call-back unless there are enough of its kind, as anyone on the host may send them."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from steps.domain.table import Table
-from workflows.catalog import CATALOG, rendered
+from workflows.catalog import CATALOG, as_yaml, template
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "config" / "schema" / "hosts.json"
@@ -29,7 +29,9 @@ def test_manifest(name: str) -> None:
     # The version is in labels and image names: it would change every golden at each release.
     from workflows.defaults import VERSION
 
-    compare(ROOT / "tests" / "golden" / "workflows" / f"{name}.yaml", rendered(name).replace(VERSION, "VERSION"))
+    compare(
+        ROOT / "tests" / "golden" / "workflows" / f"{name}.yaml", as_yaml(template(name)).replace(VERSION, "VERSION")
+    )
 
 
 def test_schema() -> None:
@@ -42,9 +44,9 @@ def test_every_entrypoint_of_the_goldens_is_a_step() -> None:
     entrypoints = set()
     for path in (ROOT / "tests" / "golden" / "workflows").glob("*.yaml"):
         manifest: dict[str, Any] = yaml.safe_load(path.read_text())
-        for template in manifest["spec"]["templates"]:
-            if "script" in template:
-                arguments = template["script"]["args"]
+        for each in manifest["spec"]["templates"]:
+            if "script" in each:
+                arguments = each["script"]["args"]
                 entrypoints.add(arguments[arguments.index("-e") + 1])
     assert len(entrypoints) >= 11
     for entrypoint in entrypoints:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from workflows.catalog import CATALOG, manifest
+from workflows.catalog import CATALOG, template
 
 ROOT = Path(__file__).parents[2]
 PINNED = ROOT / "tests" / "lab" / "argo"
@@ -53,11 +53,11 @@ def faults(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_manifest_fits_the_crd(name: str) -> None:
-    assert faults(manifest(name)) == []
+    assert faults(template(name)) == []
 
 
 def test_the_schema_finds_a_wrong_type_and_an_unknown_field() -> None:
-    broken = manifest("install-host")
+    broken = template("install-host")
     broken["spec"]["templates"][0]["retryStrateggy"] = {}
     broken["spec"]["entrypoint"] = 7
     assert len(faults(broken)) == 2
@@ -67,7 +67,7 @@ def test_argo_lint(tmp_path: Path) -> None:
     if shutil.which("argo") is None:
         pytest.skip("argo is not on PATH")
     for name in CATALOG:
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(manifest(name)))
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(template(name)))
     result = subprocess.run(
         ["argo", "lint", "--offline", "--kubeconfig", "/dev/null", str(tmp_path)],
         capture_output=True,

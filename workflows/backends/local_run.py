@@ -17,14 +17,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from steps.clients.media import Media
-from steps.domain.children import INSTALL_HOST, MEDIA_TOKEN
+from steps.domain.children import MEDIA_TOKEN
 from steps.domain.errors import ConfigError, Conflict, Refused
 from steps.domain.host import SecretRef
 from steps.domain.plan import InstallPlan, digest_of
 from workflows.backends import local
 from workflows.backends.events import Event
 from workflows.backends.media_process import MediaAt, address_towards, media_service
-from workflows.catalog import manifest
+from workflows.catalog import CATALOG, template, workflow
 from workflows.desk import Desk
 
 EXIT_FAILED, EXIT_CONFIG, EXIT_REFUSED = 1, ConfigError.exit_code, Refused.exit_code
@@ -74,11 +74,9 @@ def run_install_hosts(
             "approved": digest_of(plan),
             "media": media.control_url,
         }
-        workflow = manifest("install-hosts", parameters=parameters, secrets=desk.references)
-        workflow["metadata"]["name"] = run
         result = local.run(
-            workflow,
-            templates={INSTALL_HOST: manifest(INSTALL_HOST)},
+            workflow("install-hosts", run=run, parameters=parameters, secrets=desk.references),
+            templates={name: template(name) for name in CATALOG},
             folder=folder,
             secrets=secrets,
             on_event=on_event,

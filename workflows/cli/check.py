@@ -8,7 +8,8 @@ import typer
 
 from steps.domain.errors import ConfigError
 from steps.domain.plan import digest_of
-from workflows.catalog import CATALOG, rendered
+from workflows.catalog import CATALOG, as_yaml, template
+from workflows.catalog import workflow as workflow_of
 from workflows.cli.options import AsJson, For, Only, Reinstall, TableFile, Tables, desk_of, made
 from workflows.cli.tables import plan_text
 
@@ -63,23 +64,25 @@ def render(
     everything: Annotated[bool, typer.Option("--all", help="every workflow there is")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="folder for --all")] = None,
 ) -> None:
-    """Print the Argo manifest of a workflow, or write all of them into a folder."""
+    """Print a workflow's template; with a table, the Workflow that refers to it. Or write all templates to a folder."""
     if everything != (workflow is None) or everything != (output is not None) or (everything and file):
         raise typer.BadParameter("either WORKFLOW [-f FILE], or --all -o DIR")
     if output is not None:
         made(output)
         for name in CATALOG:
-            (output / f"{name}.yaml").write_text(rendered(name))
+            (output / f"{name}.yaml").write_text(as_yaml(template(name)))
             print(output / f"{name}.yaml")
         return
     name = _known(workflow or "")
     if file is None:
-        print(rendered(name), end="")
+        print(as_yaml(template(name)), end="")
         return
+    _known(name, needs_table=True)
     desk = desk_of(file, "argo")
     desk.plan()
-    parameters = {"table": desk.text.decode("utf-8-sig")} if name == "install-hosts" else {}
-    print(rendered(name, parameters=parameters, secrets=desk.references), end="")
+    run = f"{name}-1"
+    parameters = {"table": desk.text.decode("utf-8-sig"), "desk": f"{run}-desk"}
+    print(as_yaml(workflow_of(name, run=run, parameters=parameters, secrets=desk.references)), end="")
 
 
 def generate(context: typer.Context) -> None:

@@ -74,7 +74,7 @@ def test_create_list_and_stop(api: Api) -> None:
     assert (created[0], created[1].partition("?")[0], created[3]) == ("POST", PLACE, manifest)
     assert (stopped[0], stopped[1].partition("?")[0]) == ("PATCH", f"{PLACE}/r-h1")
     assert stopped[2:] == ("application/merge-patch+json", {"spec": {"shutdown": "Stop"}})
-    assert parse_qs(urlsplit(listed[1]).query) == {"labelSelector": ["herasphere/run=r"]}
+    assert parse_qs(urlsplit(listed[1]).query) == {"labelSelector": ["herasphere/run=r,herasphere/host"]}
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def test_limit_order_and_end(hosts: list[str], limit: int, data: st.DataObject) 
 
 
 def test_a_child_has_the_same_name_again_and_only_its_own_secrets() -> None:
-    child = child_of(HOST, run="install-hosts-x1", uid="u1", media="http://media:1", reinstall=False)
-    assert child == child_of(HOST, run="install-hosts-x1", uid="u1", media="http://media:1", reinstall=False)
+    child = child_of(HOST, run="install-hosts-x1", uid="u1", media="http://media:1", desk="", reinstall=False)
+    assert child == child_of(HOST, run="install-hosts-x1", uid="u1", media="http://media:1", desk="", reinstall=False)
     assert child["metadata"]["name"] == "install-hosts-x1-esx01"
     assert child["metadata"]["ownerReferences"][0]["uid"] == "u1"
     parameters = {p["name"]: p["value"] for p in child["spec"]["arguments"]["parameters"]}

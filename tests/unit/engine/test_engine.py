@@ -183,12 +183,12 @@ def test_a_missing_secret_is_told_before_anything_starts(site: Site) -> None:
 
 def test_what_the_engine_does_not_know_is_refused_before_anything_starts(site: Site) -> None:
     manifest = _with_exit(site, "none").to_dict()
-    manifest["spec"]["templates"][0]["suspend"] = {}
+    manifest["spec"]["templates"][0]["daemon"] = True
     manifest["spec"]["hooks"] = {"running": {"template": "main"}}
     with pytest.raises(Unsupported) as refusal:
         site.run(manifest)
     assert "spec.hooks" in str(refusal.value)
-    assert "spec.templates[0].suspend" in str(refusal.value)
+    assert "spec.templates[0].daemon" in str(refusal.value)
     assert site.events == []
     assert not site.folder.exists()
 

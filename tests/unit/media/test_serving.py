@@ -192,7 +192,7 @@ def test_an_upload_without_room_is_refused_before_it_is_sent(
 
 def test_half_an_upload_leaves_nothing(tmp_path: Path, iso: Path) -> None:
     with service(tmp_path) as at, socket.create_connection(("127.0.0.1", port_of(at.control_url))) as connection:
-        head = f"PUT /v1/isos/x.iso HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head = f"PUT /v1/isos/x.iso HTTP/1.1\r\nHost: x\r\nX-Herasphere-Token: {TOKEN}\r\n"
         connection.sendall(f"{head}Content-Length: 9999999\r\n\r\n".encode() + iso.read_bytes()[:200_000])
         end = time.monotonic() + 20
         while not list((tmp_path / "isos").iterdir()) and time.monotonic() < end:

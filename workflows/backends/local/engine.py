@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steps.domain.children import RUN_LABEL
+from steps.domain.children import HOST_LABEL, RUN_LABEL
 from steps.domain.errors import Conflict, NotFound, Refused, Unsupported
 from workflows.backends.events import Event
 from workflows.backends.local import children, pods
@@ -109,8 +109,9 @@ class Engine:
         return started
 
     def list(self, run: str) -> list[dict[str, Any]]:
-        """The Workflow objects with the label herasphere/run=<run>."""
-        return [w.to_dict() for w in self.workflows.values() if (w.metadata.get("labels") or {}).get(RUN_LABEL) == run]
+        """The Workflow objects of the run's hosts, by the labels herasphere/run and herasphere/host."""
+        labelled = [(w.metadata.get("labels") or {}, w) for w in self.workflows.values()]
+        return [w.to_dict() for labels, w in labelled if labels.get(RUN_LABEL) == run and HOST_LABEL in labels]
 
     def stop(self, name: str) -> None:
         """End a workflow's steps; its exit handler runs."""

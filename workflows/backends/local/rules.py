@@ -20,7 +20,7 @@ from workflows.backends.local.reading import (
 )
 from workflows.backends.local.templating import TAG, text_of
 
-KINDS = ("steps", "dag", "script")
+KINDS = ("steps", "dag", "script", "suspend")
 POLICIES = ("Always", "OnFailure", "OnError")
 Found = Iterator[str]
 
@@ -88,6 +88,8 @@ def _template(path: str, template: dict[str, Any], by_name: dict[str, Any], volu
         yield f"{path}: it must have one of {', '.join(KINDS)}"
         return
     yield from _values(f"{path}.inputs.parameters", inputs_of(template))
+    if template.get("suspend"):
+        yield f"{path}.suspend: only one without a duration can be run here"
     if "retryStrategy" in template:
         yield from _retry(f"{path}.retryStrategy", template["retryStrategy"], kinds[0])
     if kinds[0] == "script":

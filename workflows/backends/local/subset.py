@@ -76,6 +76,7 @@ SUPPORTED = _paths(
     spec.templates[].steps[][].withParam
     spec.templates[].steps[][].arguments.parameters[].name
     spec.templates[].steps[][].arguments.parameters[].value
+    spec.templates[].suspend.**
     spec.templates[].dag.failFast
     spec.templates[].dag.tasks[].name
     spec.templates[].dag.tasks[].template
@@ -92,6 +93,7 @@ SUPPORTED = _paths(
 ACCEPTED = _paths(
     """
     metadata.ownerReferences.**
+    spec.workflowMetadata.**
     spec.arguments.parameters[].description
     spec.serviceAccountName
     spec.securityContext.**
@@ -104,6 +106,7 @@ ACCEPTED = _paths(
     spec.templates[].inputs.parameters[].description
     spec.templates[].outputs.parameters[].description
     spec.templates[].metadata.**
+    spec.templates[].serviceAccountName
     spec.templates[].script.image
     spec.templates[].script.imagePullPolicy
     spec.templates[].script.resources.**

@@ -58,12 +58,22 @@ class Walk:
         if "script" in template:
             leaf = Leaf(node_name, template, boundary, inputs, scope, wants, self.halt, self.is_exit)
             return await self.run_leaf(leaf)
+        if "suspend" in template:
+            return await self._suspended(name, node_name, boundary)
         kind: NodeType = "Steps" if "steps" in template else "DAG"
         flag = "hooked" if self.is_exit and boundary is None else ""
         node = self.nodes.add(node_name, kind, name, boundary=boundary, phase="Running", inputs=inputs, flag=flag)
         self.changed(node)
         await (self._steps(template, node, scope) if kind == "Steps" else run_dag(self, template, node, scope))
         self.changed(node)
+        return node
+
+    async def _suspended(self, name: str, node_name: str, boundary: Node | None) -> Node:
+        """A node that waits for somebody; on one machine the plan was confirmed before, and only a stop comes."""
+        node = self.nodes.add(node_name, "Suspend", name, boundary=boundary, phase="Running")
+        self.changed(node)
+        await self.halt.event.wait()
+        self.changed(self.nodes.finish(node, "Failed", self.halt.running))
         return node
 
     async def _steps(self, template: Manifest, node: Node, scope: Scope) -> None:
