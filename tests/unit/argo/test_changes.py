@@ -24,7 +24,9 @@ def told(before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
 CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], list[str]]] = {
     "nothing yet": (None, workflow(""), []),
     "pending without a word": (None, workflow("Pending"), []),
-    "waits for its mutex": (None, workflow("Pending", message="Waiting for lock"), ["workflow-waiting Pending 'Waiting for lock'"]),
+    "waits for its mutex": (
+        None, workflow("Pending", message="Waiting for lock"), ["workflow-waiting Pending 'Waiting for lock'"],
+    ),
     "waits for another reason now": (
         workflow("Pending", message="a"), workflow("Pending", message="b"), ["workflow-waiting Pending 'b'"],
     ),
@@ -66,7 +68,8 @@ CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], list[str]]] = {
         ["node-finished install(0) Failed 'main: Error (exit code 13): esx01: stalled'"],
     ),
     "a pod was deleted": (
-        workflow("Running", RUNS), workflow("Running", node("install", "Error", begin=10, end=60, message="pod deleted")),
+        workflow("Running", RUNS),
+        workflow("Running", node("install", "Error", begin=10, end=60, message="pod deleted")),
         ["node-finished install(0) Error 'pod deleted'"],
     ),
     "tried again": (
@@ -78,11 +81,13 @@ CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], list[str]]] = {
         [f"node-finished install(0) Failed '{STOPPED}'"],
     ),
     "left out": (
-        workflow(), workflow("Running", node("approve", "Skipped", display="approve", end=1, type="Skipped", message="when")),
+        workflow(),
+        workflow("Running", node("approve", "Skipped", display="approve", end=1, type="Skipped", message="when")),
         ["node-finished approve Skipped 'when'"],
     ),
     "groups tell nothing": (
-        workflow(), workflow("Running", *(node("x", display=kind, type=kind) for kind in ("Steps", "StepGroup", "Retry"))), [],
+        workflow(),
+        workflow("Running", *(node("x", display=kind, type=kind) for kind in ("Steps", "StepGroup", "Retry"))), [],
     ),
     "waits for approval": (
         workflow(), workflow("Running", node("approve", display="approve", type="Suspend")),
@@ -112,7 +117,7 @@ CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], list[str]]] = {
         ["workflow-stopping Running 'Terminate'"],
     ),
     "ended well": (workflow(), workflow("Succeeded"), ["workflow-finished Succeeded"]),
-    "ended badly": (workflow(), workflow("Failed", message="child failed"), ["workflow-finished Failed 'child failed'"]),
+    "ended badly": (workflow(), workflow("Failed", message="a child"), ["workflow-finished Failed 'a child'"]),
     "ended before": (workflow("Failed"), workflow("Failed"), []),
     "a whole run at one look": (
         None, workflow("Succeeded", DONE),
