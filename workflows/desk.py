@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BufferedReader
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from steps.domain import iso as esxi_iso
-from steps.domain.errors import ConfigError, Fault, HerasphereError, NotFound
+from steps.domain.errors import ConfigError, Conflict, Fault, HerasphereError, NotFound
 from steps.domain.host import Iso, SecretRef
 from steps.domain.media import check_iso_name
 from steps.domain.plan import InstallPlan, plan_install
@@ -30,12 +30,14 @@ class Desk:
     """A host table on this machine, and what it refers to.
 
     engine: where the run will happen; a reference that cannot be resolved there is a fault of the table
+    held: for a run on a cluster: the ISO of this name at its media service, NotFound if that has none
     secrets, references and isos: what has been met so far, for the run to hand on
     """
 
     table: Path
     environment: Mapping[str, str]
     engine: Engine = "local"
+    held: Callable[[str], Iso] | None = None
     secrets: dict[SecretRef, str] = field(default_factory=dict)
     references: set[SecretRef] = field(default_factory=set)
     isos: dict[Path, Iso] = field(default_factory=dict)
@@ -87,9 +89,32 @@ class Desk:
         return text.removesuffix("\n").removesuffix("\r")
 
     def find_iso(self, name: str) -> Iso:
-        """What ESXi the ISO at this path holds; a path is relative to the table's folder."""
+        """What ESXi the ISO at this path holds; a path is relative to the table's folder.
+
+        For a cluster the media service must hold the same one; it need not be on the desk then.
+        """
         path = self.table.parent / name
         check_iso_name(path.name, where=str(path))
+        if self.held is None:
+            return self._iso_at(path)
+        if not path.exists():
+            return self._held_by_cluster(path, f"there is no file {path}, and ")
+        own = self._iso_at(path)
+        there = self._held_by_cluster(path, "")
+        if there.sha256 != own.sha256:
+            what = f"the cluster holds another {path.name}: sha256 {there.sha256[:12]}…, here {own.sha256[:12]}…"
+            raise Conflict(what, hint=f"`hera media add {path} --cluster`, or another name for one of them")
+        return own
+
+    def _held_by_cluster(self, path: Path, before: str) -> Iso:
+        assert self.held is not None
+        try:
+            return self.held(path.name)
+        except NotFound as error:
+            what = f"{before}the cluster's media service has no {path.name}"
+            raise NotFound(what, hint=f"`hera media add {path} --cluster`") from error
+
+    def _iso_at(self, path: Path) -> Iso:
         try:
             with _opened(path) as file:
                 facts = esxi_iso.inspect(file)
