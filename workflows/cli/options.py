@@ -1,13 +1,21 @@
 """Options that several commands share, so that they read and mean the same everywhere."""
 
+import functools
+import inspect
 import os
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from steps.domain.errors import NotFound
+from steps.clients import kube
+from steps.domain.errors import AccessDenied, NotFound
+from workflows.backends.argo.api import KubernetesBackend
+from workflows.backends.argo.backend import Backend
+from workflows.backends.argo.server import ServerBackend
 from workflows.desk import Desk, Engine
 
 Tables = Annotated[
@@ -25,7 +33,62 @@ Namespace = Annotated[
 ]
 Kubeconfig = Annotated[str, typer.Option("--kubeconfig", metavar="FILE", help="as kubectl's; default: $KUBECONFIG")]
 Context = Annotated[str, typer.Option("--context", metavar="NAME", help="of the kubeconfig; default: its current one")]
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="ARGO_SERVER",
+        help="an Argo server, instead of the Kubernetes API; $ARGO_TOKEN",
+    ),
+]
+ServerCa = Annotated[str, typer.Option("--server-ca", metavar="FILE", help="certificates to trust it by")]
 NAMESPACE = "herasphere"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Which namespace of which cluster a command is for, as its options say. Each field is one of them."""
+
+    namespace: Namespace = NAMESPACE
+    kubeconfig: Kubeconfig = ""
+    context: Context = ""
+    server: Server = ""
+    server_ca: ServerCa = ""
+
+    def backend(self) -> Backend:
+        """The way to it."""
+        if not self.server:
+            return KubernetesBackend(self.kube(), media_token=os.environ.get("HERASPHERE_MEDIA_TOKEN", ""))
+        token = os.environ.get("ARGO_TOKEN", "")
+        if not token:
+            hint = "export ARGO_TOKEN: `argo auth token`, or a ServiceAccount's token"
+            raise AccessDenied("there is no token for the Argo server", where=self.server, hint=hint)
+        if self.server_ca and not Path(self.server_ca).is_file():
+            raise NotFound("there is no such file", where=f"--server-ca {self.server_ca}", hint="correct the path")
+        url = self.server if "://" in self.server else f"https://{self.server}"  # as Argo's own command takes it
+        return ServerBackend(url, token, namespace=self.namespace, ca=self.server_ca)
+
+    def kube(self) -> kube.Kube:
+        """The Kubernetes API, for what an Argo server has no calls for."""
+        return kube.connect(kubeconfig=self.kubeconfig, context=self.context, namespace=self.namespace)
+
+
+def takes_cluster(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of Cluster in the place of its parameter `cluster`."""
+    own = inspect.signature(command)
+    named = inspect.Parameter.KEYWORD_ONLY
+    options = [inspect.Parameter(f.name, named, default=f.default, annotation=f.type) for f in fields(Cluster)]
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        cluster = Cluster(**{option.name: values.pop(option.name) for option in options})
+        command(**values, cluster=cluster)
+
+    others = [each.replace(kind=named) for name, each in own.parameters.items() if name != "cluster"]
+    with_options.__signature__ = own.replace(parameters=[*others, *options])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in (*others, *options)}
+    return with_options
 
 
 def desk_of(table: Path, engine: Engine = "local") -> Desk:
