@@ -17,6 +17,7 @@ from workflows.backends.events import Event
 
 PLAIN_EVERY_PERCENT = 10
 CLEAN_UP = "eject-iso"
+OF_A_WORKFLOW = {"workflow-waiting": "waiting", "workflow-stopping": "stopping"}
 FINISHED = {"Succeeded": "verified", "Failed": "failed", "Error": "failed"}
 
 
@@ -54,12 +55,15 @@ class HostLine:
                 self.percent = 100
             elif not self.text:
                 self.text = event.text
+        elif event.kind == "workflow-waiting" and not self.outcome:
+            self.text = event.text
         elif event.kind == "node-started" and event.template:
             self.started_s = self.started_s or event.at
-            if event.template != CLEAN_UP and not self.outcome:
-                self.stage, self.percent, self.text = event.template, 0, ""
+            is_again = event.template == self.stage  # the fault has passed, or may have
+            if event.template != CLEAN_UP and (is_again or not self.outcome):
+                self.stage, self.percent, self.text, self.outcome = event.template, 0, "", ""
         elif event.kind == "progress" and event.template != CLEAN_UP:
-            self.percent, self.text = event.percent or 0, event.text
+            self.percent, self.text = event.percent or 0, event.text or self.text
 
     def elapsed(self, now_s: float) -> str:
         """Minutes and seconds since its first step."""
@@ -104,6 +108,8 @@ class PlainView:
         pass
 
     def show(self, event: Event) -> None:
+        if event.host and event.host not in self.told:  # who joins a run that is under way knows no hosts
+            self.told[event.host], self.width = -PLAIN_EVERY_PERCENT, max(self.width, len(event.host))
         text, share = event.text, "     "
         if event.kind == "node-started" and event.template:
             self.told[event.host] = -PLAIN_EVERY_PERCENT
@@ -114,14 +120,18 @@ class PlainView:
             self.told[event.host], share = percent, f"{percent:3} %"
         elif event.kind == "fault":
             text = f"{event.text} (hint: {event.hint})"
-        elif event.kind != "workflow-finished":
+        elif event.kind not in ("workflow-finished", "workflow-waiting", "workflow-stopping"):
+            if event.kind == "say" and not event.template:  # about the run, not of a step
+                self.write(event.text)
             return
-        if event.host in self.told and event.host:
-            what = FINISHED.get(event.phase, event.phase) if event.kind == "workflow-finished" else event.template
+        if event.host:
+            what = OF_A_WORKFLOW.get(event.kind, event.template)
+            if event.kind == "workflow-finished":
+                what = FINISHED.get(event.phase, event.phase)
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
             self.write(f"{clock}  {event.host:{self.width}}  {what:15}  {share}  {text}".rstrip())
-        elif event.kind == "fault":
-            self.write(f"{event.template}: {text}")
+        elif event.kind in ("fault", "workflow-waiting"):
+            self.write(f"{event.template or event.workflow}: {text}")
 
 
 class TerminalView:
@@ -140,11 +150,14 @@ class TerminalView:
         self.live.__exit__(None, None, None)
 
     def show(self, event: Event) -> None:
-        line = self.lines.get(event.host)
-        if line is not None:
-            line.take(event)
+        if event.host:
+            self.lines.setdefault(event.host, HostLine(event.host)).take(event)
         elif event.kind == "fault":
             self.console.print(Text(f"{event.template}: {event.text} (hint: {event.hint})", style="red"))
+        elif event.kind == "workflow-waiting":
+            self.console.print(Text(f"{event.template or event.workflow}: {event.text}", style="yellow"))
+        elif event.kind == "say" and not event.template:  # about the run, not of a step
+            self.console.print(Text(event.text, style="yellow"))
 
     def _table(self) -> Table:
         now = time.time()

@@ -55,6 +55,36 @@ def test_the_fault_stays_shown_after_the_clean_up() -> None:
     assert line.text == "stalled at load: 300 of 600 MiB (hint: look at the network)"
 
 
+def test_a_stage_that_is_tried_again_has_not_failed() -> None:
+    passing = event("fault", 6, text="connection refused", hint="is it on?")
+    line = line_after([*INSTALLED[:3], passing, event("node-started", 12)])
+    assert (line.outcome, line.stage, line.text) == ("", "install", "")
+    assert line_after([*INSTALLED[:3], passing, event("node-started", 12, template="eject-iso")]).outcome == "failed"
+
+
+def test_progress_without_words_keeps_the_last_ones() -> None:
+    line = line_after([*INSTALLED[:4], event("progress", 60, percent=35)])
+    assert (line.percent, line.text) == (35, "loading, 100 of 600 MiB")
+
+
+def test_who_joins_later_sees_hosts_as_they_come() -> None:
+    lines: list[str] = []
+    view = PlainView([], lines.append)
+    view.show(event("workflow-waiting", text="Waiting for lock"))
+    view.show(event("workflow-stopping", text="Stop"))
+    view.show(event("workflow-waiting", host="", template="approve", text="waits for approval"))
+    view.show(event("say", host="", template="", text="connection lost"))
+    view.show(event("say", host="", template="rollout", text="starting esx01"))
+    assert [line.split(maxsplit=1)[1] for line in lines[:2]] == [
+        "esx01  waiting                 Waiting for lock",
+        "esx01  stopping                Stop",
+    ]
+    assert lines[2:] == ["approve: waits for approval", "connection lost"]
+    terminal = TerminalView([], Console(file=io.StringIO(), force_terminal=True))
+    terminal.show(event("node-started"))
+    assert terminal.lines["esx01"].stage == "install"
+
+
 def test_terminal_shows_a_line_per_host_failed_ones_first() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120, height=20, color_system=None)
