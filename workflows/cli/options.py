@@ -24,6 +24,8 @@ Tables = Annotated[
 TableFile = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="HOST", help="take this host alone; repeatable")]
 Reinstall = Annotated[bool, typer.Option("--reinstall", help="install over an ESXi where one is found")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask before hosts are erased")]
+Limit = Annotated[int, typer.Option(min=0, help="hosts at the same time; 0: as the table says")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 For = Annotated[Engine, typer.Option("--for", help="where the run will happen: on this machine, or on a cluster")]
 

@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import NotFound
-from steps.domain.plan import InstallPlan, refuse_protected
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
-from workflows.cli.options import Only, Reinstall, TableFile, desk_of, made, state_folder
-from workflows.cli.tables import plan_text
+from workflows.cli.confirm import confirm
+from workflows.cli.options import Limit, Only, Reinstall, TableFile, Yes, desk_of, made, state_folder
 from workflows.cli.view import view_for
 
 REPORTS = ("report.html", "report.json", "junit.xml")
@@ -30,8 +29,8 @@ def run(
     file: TableFile,
     only: Only = None,
     reinstall: Reinstall = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask before hosts are erased")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="hosts at the same time; 0: as the table says")] = 0,
+    yes: Yes = False,
+    limit: Limit = 0,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="put the report there as well")] = None,
     media: Annotated[str | None, typer.Option(metavar="URL", help="control URL of a running media service")] = None,
     media_address: Annotated[str, typer.Option(metavar="ADDRESS", help="where BMCs reach the media service")] = "",
@@ -43,10 +42,7 @@ def run(
         raise typer.BadParameter(f"{workflow!r} cannot be run here; install-hosts can", param_hint="WORKFLOW")
     desk = desk_of(file)
     plan = desk.plan(only=only, reinstall=reinstall)
-    refuse_protected(plan)
-    print(plan_text(plan), file=sys.stderr)
-    if not yes:
-        _confirm(plan)
+    confirm(plan, yes=yes)
     if report is not None:
         made(report)  # an hour later it would be too late to find that it cannot be made
     options = Options(
@@ -62,21 +58,6 @@ def run(
         outcome = run_install_hosts(desk, plan, options, view.show, os.environ)
     _tell(outcome, report)
     raise typer.Exit(outcome.exit_code)
-
-
-def _confirm(plan: InstallPlan) -> None:
-    """Go on only if the person types the number of hosts; without a terminal, --yes is needed."""
-    count = len(plan.hosts)
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("not asked before erasing disks, as this is no terminal", param_hint="--yes")
-    print(
-        f"\nThe disks named above will be erased. Type {count} to install, anything else to stop: ",
-        end="",
-        file=sys.stderr,
-    )
-    if sys.stdin.readline().strip() != str(count):
-        print("nothing was touched", file=sys.stderr)
-        raise typer.Exit(3)
 
 
 def _media_at(url: str) -> MediaAt:
