@@ -10,10 +10,12 @@ from steps.domain.children import MEDIA_TOKEN, RUN_LABEL, secrets_volume
 from steps.domain.host import SecretRef
 from workflows.install_host import install_host
 from workflows.install_hosts import install_hosts
+from workflows.sweep import sweep
 
 CATALOG: Mapping[str, Callable[[], WorkflowTemplate]] = {
     "install-host": install_host,
     "install-hosts": install_hosts,
+    "sweep": sweep,
 }
 
 

@@ -42,7 +42,7 @@ def install_host() -> WorkflowTemplate:
         before = {"before": "{{steps.check-identity.outputs.parameters.before}}"}
         with Steps(name="install-host"):
             check_identity(arguments=host | given("reinstall"))
-            prepare_config(arguments=host | given("desk"))
+            prepare_config(arguments=host | given("desk") | {"workflow": "{{workflow.name}}"})
             mount_iso(arguments=host)
             set_boot(arguments=host)
             install(arguments=host | before)

@@ -21,6 +21,9 @@ class Engine(Protocol):
     def list(self, run: str) -> list[dict[str, Any]]:
         """The Workflow objects (metadata, status) of the run's hosts: the run itself is not one of them."""
 
+    def phase(self, name: str) -> str | None:
+        """The phase of this Workflow, empty before it has one; None when there is no such Workflow."""
+
     def stop(self, name: str) -> None:
         """End a workflow's steps; its exit handler still runs. Raises NotFound."""
 
@@ -42,6 +45,10 @@ class LocalEngine:
     def list(self, run: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask({"do": "list", "run": run})
         return found
+
+    def phase(self, name: str) -> str | None:
+        phase: str | None = self._ask({"do": "phase", "name": name})
+        return phase
 
     def stop(self, name: str) -> None:
         self._ask({"do": "stop", "name": name})
@@ -77,6 +84,11 @@ class KubernetesEngine:
     def list(self, run: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("list", "", label_selector=f"{RUN_LABEL}={run},{HOST_LABEL}")["items"]
         return found
+
+    def phase(self, name: str) -> str | None:
+        # listed, not read: the role then needs one verb less
+        found = self._call("list", name, field_selector=f"metadata.name={name}")["items"]
+        return str(found[0].get("status", {}).get("phase", "")) if found else None
 
     def stop(self, name: str) -> None:
         self._call("patch", name, name=name, body={"spec": {"shutdown": "Stop"}})

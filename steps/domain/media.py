@@ -15,10 +15,13 @@ TOKEN_HEADER = "X-Herasphere-Token"  # not Authorization: the Kubernetes API ser
 class Origin(Frozen):
     """Where a lease comes from, and what a clean-up needs that comes after the run.
 
-    engine: what ran it; desk: name of the Secret with what the desk's references meant, empty without one
+    engine:   what ran it
+    workflow: the Workflow that took the lease
+    desk:     name of the Secret with what the desk's references meant, empty without one
     """
 
     engine: Literal["argo", "local"]
+    workflow: str
     host: Host
     desk: str = ""
 

@@ -14,6 +14,7 @@ MARGIN_S = 3600  # for the queue of pods, the wait for a mutex, and a person who
 
 class Input(runtime.StepInput):
     host: Host
+    workflow: str
     desk: str = ""
 
 
@@ -47,7 +48,12 @@ def _lease(media: Media, given: Input, text: str | None = None) -> Lease:
         serial=host.serial,
         iso_sha256=host.iso.sha256,
         kickstart=text,
-        origin=Origin(engine="local" if runtime.engine_socket() else "argo", host=host, desk=given.desk),
+        origin=Origin(
+            engine="local" if runtime.engine_socket() else "argo",
+            workflow=given.workflow,
+            host=host,
+            desk=given.desk,
+        ),
         ttl_s=sum(host.timeouts.model_dump().values()) + MARGIN_S,
     )
 

@@ -12,6 +12,7 @@ from steps.clients import engine
 from steps.domain.children import HOST_LABEL, ROLLOUT_ACCOUNT, child_of
 from steps.domain.errors import Conflict, HerasphereError, Refused
 from steps.domain.host import Host
+from steps.domain.leftovers import is_left
 from steps.domain.plan import digest_of
 from steps.domain.rollout import FINISHED, next_moves
 from steps.domain.wait import SYSTEM_CLOCK
@@ -45,6 +46,7 @@ def rollout(given: Input) -> Output:
         raise Refused("the plan changed while the run was starting", where=given.run, hint="start a new run")
     hosts = {host.name: host for host in plan.hosts}
     children = engine.connect(runtime.engine_socket())
+    _end_leftovers(given, hosts, children)
     phases = _drive(given, hosts, children, given.limit or plan.limit)
     failed = sorted(name for name, phase in phases.items() if phase != "Succeeded")
     if failed:
@@ -54,6 +56,16 @@ def rollout(given: Input) -> Output:
             hint="see the report; run the failed ones again with --only",
         )
     return Output(succeeded=len(hosts), failed=0)
+
+
+def _end_leftovers(given: Input, hosts: dict[str, Host], children: engine.Engine) -> None:
+    """End the leases that runs which are over still hold on these servers; their media are then replaced."""
+    serials = {host.serial.casefold() for host in hosts.values()}
+    with runtime.media_at(given) as media:
+        for lease in media.unrevoked():
+            if lease.run != given.run and lease.serial.casefold() in serials and is_left(lease, children.phase):
+                runtime.say(f"run {lease.run} is over and never cleaned up: ending its lease", host=lease.host)
+                media.revoke(run=lease.run, host=lease.host)
 
 
 def _drive(given: Input, hosts: dict[str, Host], children: engine.Engine, limit: int) -> dict[str, str]:

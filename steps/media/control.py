@@ -1,17 +1,10 @@
 """The control port: what steps and `hera media` ask of the service. JSON under /v1, every call with the token."""
 
-import asyncio
 import hmac
-import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -25,9 +18,10 @@ from steps.domain.errors import (
     Unsupported,
     VerifyFailed,
 )
-from steps.domain.media import TOKEN_HEADER, Callback, Lease, Mark, Origin, check_iso_name
-from steps.media.library import hold, is_there, open_unchanged
-from steps.media.runs import Runs
+from steps.domain.media import TOKEN_HEADER, Callback, Lease, Mark, Origin
+from steps.media.isos import IsoRoutes
+from steps.media.library import open_unchanged
+from steps.media.runs import RunRoutes
 from steps.media.sending import covered_bytes
 from steps.media.store import Grant, HeldIso, Store, new_token
 
@@ -39,42 +33,31 @@ STATUS: dict[type[HerasphereError], int] = {
     Unsupported: 422,
     Unavailable: 503,
 }
-PART = "part-"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Control:
     """Handlers of the control API."""
 
-    def __init__(self, store: Store, runs: Runs, *, folder: Path, public_url: str, token: str) -> None:
+    def __init__(self, store: Store, isos: IsoRoutes, runs: RunRoutes, *, public_url: str, token: str) -> None:
         self.store = store
+        self.isos = isos
         self.runs = runs
-        self.uploads = folder / "isos"
-        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in self.uploads.glob(f"{PART}*"):  # of an upload that a crash cut off
-            part.unlink()
         self.public_url = public_url.rstrip("/")
         self.token = token
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard], client_max_size=32 * 1024 * 1024)
+        for part in (self.isos, self.runs):
+            app.add_routes(part.routes())
         app.add_routes(
             [
-                web.get("/v1/isos", self.list_isos),
-                web.get("/v1/isos/{name}", self.get_iso),
-                web.put("/v1/isos/{name}", self.upload_iso),
-                web.post("/v1/isos/{name}", self.register_iso),
                 web.post("/v1/leases", self.grant),
                 web.get("/v1/leases", self.find_lease),
                 web.get("/v1/leases/unrevoked", self.list_unrevoked),
                 web.get("/v1/leases/{run}/{host}", self.get_lease),
                 web.post("/v1/leases/{run}/{host}/marks", self.mark),
                 web.delete("/v1/leases/{run}/{host}", self.revoke),
-                web.get("/v1/runs", self.list_runs),
-                web.delete("/v1/runs", self.forget_runs),
-                web.get("/v1/runs/{run}", self.list_files),
-                web.get("/v1/runs/{run}/files/{name:.+}", self.get_file),
-                web.put("/v1/runs/{run}/files/{name:.+}", self.put_file),
             ]
         )
         return app
@@ -97,59 +80,6 @@ class Control:
                 "hint": "see docs",
             }
             return web.json_response(body, status=400)
-
-    async def list_isos(self, _request: web.Request) -> web.StreamResponse:
-        """Those that can be served; one whose file went away is to be added again."""
-        return web.json_response([held.iso.model_dump() for held in self.store.isos() if is_there(held)])
-
-    async def get_iso(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self.store.iso(request.match_info["name"]).iso.model_dump())
-
-    async def register_iso(self, request: web.Request) -> web.StreamResponse:
-        """Hold an ISO where it lies on the service's own disk."""
-        path = Path((await request.json())["path"])
-        if not path.is_absolute():
-            raise Unsupported(f"{path} is no absolute path", where="media service", hint="give the whole path")
-        name = _iso_name(request)
-        for known in self.store.isos():
-            if (known.path, known.iso.name) == (path, name) and is_there(known):
-                return web.json_response(known.iso.model_dump())  # not hashed again
-        held = await asyncio.to_thread(hold, path, name)
-        copy = self.store.held.get(held.iso.sha256)
-        if copy and copy.path.parent == self.uploads and is_there(copy):  # safer than a file that others may remove
-            held = replace(held, path=copy.path, modified_ns=copy.modified_ns)
-        return self._held(held)
-
-    async def upload_iso(self, request: web.Request) -> web.StreamResponse:
-        """Take an ISO's bytes; nothing of it stays unless it is a whole ESXi ISO."""
-        name = _iso_name(request)
-        free = shutil.disk_usage(self.uploads).free
-        if (request.content_length or 0) > free:
-            what = f"{name} needs {(request.content_length or 0) >> 20} MiB, {free >> 20} MiB are free"
-            raise Unavailable(what, where="media service", hint=f"make room in {self.uploads}")
-        with tempfile.NamedTemporaryFile(dir=self.uploads, prefix=PART, delete=False) as file:
-            part = Path(file.name)
-            try:
-                async for chunk in request.content.iter_chunked(1 << 20):
-                    await asyncio.to_thread(file.write, chunk)
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
-                held = await asyncio.to_thread(hold, part, name)
-                final = part.replace(self.uploads / f"{held.iso.sha256}.iso")
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                hint = f"make room in {self.uploads}"
-                raise Unavailable(
-                    f"{name} cannot be kept: {error.strerror}", where="media service", hint=hint
-                ) from error
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
-        return self._held(replace(held, path=final))
-
-    def _held(self, held: HeldIso) -> web.StreamResponse:
-        self.store.add_iso(held, time.time())
-        return web.json_response(held.iso.model_dump(), status=201)
 
     async def grant(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -204,28 +134,6 @@ class Control:
         self.store.revoke(grant)
         return self._lease(grant)
 
-    async def list_runs(self, _request: web.Request) -> web.StreamResponse:
-        return web.json_response(self.runs.runs())
-
-    async def forget_runs(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self.runs.forget(time.time() - float(request.query["older_than_s"])))
-
-    async def list_files(self, request: web.Request) -> web.StreamResponse:
-        files = self.runs.files(request.match_info["run"])
-        return web.json_response([file.model_dump(mode="json") for file in files])
-
-    async def get_file(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"text": self.runs.file(request.match_info["run"], request.match_info["name"])})
-
-    async def put_file(self, request: web.Request) -> web.StreamResponse:
-        content = await request.read()
-        try:
-            self.runs.put(request.match_info["run"], request.match_info["name"], content)
-        except OSError as error:
-            what = f"it cannot be kept: {error.strerror}"
-            raise Unavailable(what, where="run store", hint=f"make room in {self.runs.folder}") from error
-        return web.json_response({}, status=201)
-
     def _named(self, request: web.Request) -> Grant:
         return self.store.lease(request.match_info["run"], request.match_info["host"])
 
@@ -262,12 +170,6 @@ class Control:
             marks=tuple(marks),
             origin=Origin.model_validate_json(grant.origin) if grant.origin else None,
         )
-
-
-def _iso_name(request: web.Request) -> str:
-    name: Any = request.match_info["name"]
-    check_iso_name(name, where="media service")
-    return str(name)
 
 
 def _when(at: float) -> datetime:

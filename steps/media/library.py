@@ -1,16 +1,23 @@
 """Take ESXi ISOs into the service: checked, hashed, and given a template once."""
 
 import hashlib
+import logging
 import os
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from steps.domain.errors import HerasphereError, NotFound, Unavailable
 from steps.domain.host import Iso
 from steps.domain.iso import inspect
+from steps.domain.media import check_iso_name
 from steps.domain.splice import make_template
 from steps.media.store import HeldIso
+
+LOG = logging.getLogger("herasphere.media")
+SETTLED_S = 2.0  # a file that was written to more recently may still be copied
 
 
 def hold(path: Path, name: str) -> HeldIso:
@@ -40,6 +47,23 @@ def _hold(file: BinaryIO, path: Path, name: str) -> HeldIso:
         raise Unavailable("it changed while it was read", hint="wait until it is written, then add it again")
     iso = Iso(sha256=digest.hexdigest(), name=name, size_bytes=status.st_size, version=facts.version, build=facts.build)
     return HeldIso(iso, path, status.st_mtime_ns, template)
+
+
+def dropped_into(folder: Path, seen: set[tuple[Path, int]]) -> Iterator[HeldIso]:
+    """The ISOs that somebody has put into this folder since it was last looked into; `seen` remembers them.
+
+    What is still being written is left for the next look; what is no ESXi ISO is told once, and left alone.
+    """
+    for path in sorted(folder.glob("*.[iI][sS][oO]")):
+        try:
+            status = path.stat()
+            if (path, status.st_mtime_ns) in seen or time.time() - status.st_mtime < SETTLED_S:
+                continue
+            seen.add((path, status.st_mtime_ns))
+            check_iso_name(path.name, where=str(folder))
+            yield hold(path, path.name)
+        except (HerasphereError, OSError) as error:
+            LOG.warning("%s is not held: %s", path, error)
 
 
 def open_unchanged(held: HeldIso) -> BinaryIO:

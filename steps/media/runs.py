@@ -1,11 +1,13 @@
-"""What is kept of runs: reports and logs, as files below one folder, found by an index in SQLite."""
+"""What is kept of runs: reports and logs, as files below one folder that an index in SQLite finds; and its API."""
 
 import re
 import sqlite3
 import time
 from pathlib import Path
 
-from steps.domain.errors import NotFound, Unsupported
+from aiohttp import web
+
+from steps.domain.errors import NotFound, Unavailable, Unsupported
 from steps.domain.media import KeptFile
 
 SCHEMA = """
@@ -72,3 +74,41 @@ class Runs:
         if not re.fullmatch(RUN, run) or not re.fullmatch(NAME, name):
             raise Unsupported(f"{run}/{name} names no file of a run", where="run store", hint="letters, digits, . _ -")
         return self.folder / run / name
+
+
+class RunRoutes:
+    """Handlers below /v1/runs."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/runs", self.list_runs),
+            web.delete("/v1/runs", self.forget_runs),
+            web.get("/v1/runs/{run}", self.list_files),
+            web.get("/v1/runs/{run}/files/{name:.+}", self.get_file),
+            web.put("/v1/runs/{run}/files/{name:.+}", self.put_file),
+        ]
+
+    async def list_runs(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.runs.runs())
+
+    async def forget_runs(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.runs.forget(time.time() - float(request.query["older_than_s"])))
+
+    async def list_files(self, request: web.Request) -> web.StreamResponse:
+        files = self.runs.files(request.match_info["run"])
+        return web.json_response([file.model_dump(mode="json") for file in files])
+
+    async def get_file(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"text": self.runs.file(request.match_info["run"], request.match_info["name"])})
+
+    async def put_file(self, request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        try:
+            self.runs.put(request.match_info["run"], request.match_info["name"], content)
+        except OSError as error:
+            what = f"it cannot be kept: {error.strerror}"
+            raise Unavailable(what, where="run store", hint=f"make room in {self.runs.folder}") from error
+        return web.json_response({}, status=201)

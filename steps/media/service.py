@@ -15,8 +15,9 @@ from aiohttp import web
 
 from steps.domain.errors import Conflict, Unavailable
 from steps.media.control import Control
+from steps.media.isos import IsoRoutes
 from steps.media.reading import Reading
-from steps.media.runs import Runs
+from steps.media.runs import RunRoutes, Runs
 from steps.media.store import Store
 
 LOG = logging.getLogger("herasphere.media")
@@ -35,6 +36,7 @@ class Addresses:
     control_host: str = "127.0.0.1"
     control_port: int = 0
     public_url: str = ""
+    library: Path | None = None  # a folder into which people put ISOs
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ async def running(store: Store, folder: Path, addresses: Addresses, token: str) 
     media = await _listen(reading, addresses.media_host, addresses.media_port)
     public_url = addresses.public_url or _url(addresses.media_host, _port(media))
     runs = Runs(folder / "runs")
-    control = Control(store, runs, folder=folder, public_url=public_url, token=token)
+    isos = IsoRoutes(store, folder, addresses.library)
+    control = Control(store, isos, RunRoutes(runs), public_url=public_url, token=token)
     controlled = await _listen(control.application(), addresses.control_host, addresses.control_port)
     flushing = asyncio.create_task(_flush(store))
     try:

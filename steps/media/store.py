@@ -145,6 +145,9 @@ class Store:
     def isos(self) -> list[HeldIso]:
         return sorted(self.held.values(), key=lambda held: held.iso.name)
 
+    def has_iso(self, name: str) -> bool:
+        return name in self.held or any(held.iso.name == name for held in self.held.values())
+
     def iso(self, name: str) -> HeldIso:
         """By file name or SHA-256."""
         found = self.held.get(name) or next((held for held in self.held.values() if held.iso.name == name), None)

@@ -34,6 +34,7 @@ def serve(
     control: Annotated[str, typer.Option(metavar="HOST:PORT", help="where steps reach it")] = "127.0.0.1:0",
     public_url: Annotated[str, typer.Option(metavar="URL", help="how BMCs call it, if not by its address")] = "",
     folder: Folder = None,
+    library: Annotated[Path | None, typer.Option(metavar="DIR", help="take in ISOs that people put here")] = None,
     while_used: Annotated[bool, typer.Option(hidden=True, help="end with the last run that uses it")] = False,
 ) -> None:
     """Serve until stopped. What it knows is in its folder; started again there it goes on where it was."""
@@ -41,7 +42,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     media_host, media_port = _host_and_port(address)
     control_host, control_port = _host_and_port(control)
-    addresses = Addresses(media_host, media_port, control_host, control_port, public_url)
+    addresses = Addresses(media_host, media_port, control_host, control_port, public_url, library)
 
     def ready(at: Ready) -> None:
         line = json.dumps({"control_url": at.control_url, "public_url": at.public_url})

@@ -28,7 +28,7 @@ serve(Path(sys.argv[1]), Addresses("127.0.0.1", 0), token=sys.argv[2],
 
 
 @contextlib.contextmanager
-def service(folder: Path, media_port: int = 0) -> Iterator[Ready]:
+def service(folder: Path, media_port: int = 0, library: Path | None = None) -> Iterator[Ready]:
     """The service on loopback, in a thread."""
     started: list[Ready] = []
     up = threading.Event()
@@ -38,7 +38,8 @@ def service(folder: Path, media_port: int = 0) -> Iterator[Ready]:
     async def main() -> None:
         try:
             with contextlib.closing(Store(folder / "media.sqlite")) as store:
-                async with running(store, folder, Addresses("127.0.0.1", media_port), TOKEN) as at:
+                addresses = Addresses("127.0.0.1", media_port, library=library)
+                async with running(store, folder, addresses, TOKEN) as at:
                     started.append(at)
                     up.set()
                     await stop.wait()

@@ -1,6 +1,7 @@
 """The engine as its steps see it: a unix socket, one JSON object a line, each question with one answer.
 
 {"do": "create", "manifest": {...}}  {"do": "list", "run": "..."}  {"do": "stop", "name": "..."}
+{"do": "phase", "name": "..."}
 answers: {"ok": ...} or {"error": <class of steps/domain/errors.py>, "what": ..., "where": ..., "hint": ...}
 """
 
@@ -20,6 +21,7 @@ class Host(Protocol):
 
     def create(self, manifest: dict[str, Any]) -> object: ...
     def list(self, run: str) -> list[dict[str, Any]]: ...
+    def phase(self, name: str) -> str | None: ...
     def stop(self, name: str) -> None: ...
 
 
@@ -54,6 +56,8 @@ def _do(host: Host, question: dict[str, Any]) -> Any:
             return None
         case "list":
             return host.list(question["run"])
+        case "phase":
+            return host.phase(question["name"])
         case "stop":
             host.stop(question["name"])
             return None

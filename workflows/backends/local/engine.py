@@ -113,6 +113,10 @@ class Engine:
         labelled = [(w.metadata.get("labels") or {}, w) for w in self.workflows.values()]
         return [w.to_dict() for labels, w in labelled if labels.get(RUN_LABEL) == run and HOST_LABEL in labels]
 
+    def phase(self, name: str) -> str | None:
+        """The phase of the workflow of this name; None when this run has none."""
+        return self.workflows[name].phase if name in self.workflows else None
+
     def stop(self, name: str) -> None:
         """End a workflow's steps; its exit handler runs."""
         if name not in self.workflows:
