@@ -1,0 +1,57 @@
+"""`hera submit`: a workflow on the cluster."""
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows.backends.argo.submit import submit as submit_order
+from workflows.cli.following import follow
+from workflows.cli.options import AsJson, Cluster, Limit, Only, Reinstall, Yes, takes_cluster
+from workflows.cli.order import Approve, Asked, Parameters, order_of
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(submit)
+
+
+@takes_cluster
+def submit(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="a deployed workflow template: install-hosts, …")],
+    cluster: Cluster,
+    file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")] = None,
+    parameter: Parameters = None,
+    only: Only = None,
+    reinstall: Reinstall = False,
+    limit: Limit = 0,
+    yes: Yes = False,
+    approve: Approve = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="show the run until it has ended")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="have the server check it, and start nothing")] = False,
+    json: AsJson = False,
+) -> None:
+    """Start a workflow on the cluster. The plan is shown and confirmed first; the run's name goes to stdout."""
+    backend = cluster.backend()
+    asked = Asked(workflow, file, parameter or (), only or (), reinstall, limit, approve)
+    order, hosts = order_of(backend, asked, yes=yes, asks=not dry_run)
+    created = submit_order(backend, order, dry_run=dry_run)
+    name = created["metadata"]["name"]
+    if dry_run:
+        print(f"{workflow}: the server would take it; nothing was started", file=sys.stderr)
+        return
+    tell_started(name, namespace=cluster.namespace, as_json=json, watched=watch)
+    if watch:
+        raise typer.Exit(follow(backend, name, hosts=hosts, as_json=json))
+
+
+def tell_started(name: str, *, namespace: str, as_json: bool, watched: bool) -> None:
+    """The run's name as data, unless its events will be that; and what to do with it."""
+    if as_json and not watched:
+        print(json_format.dumps({"run": name, "namespace": namespace}))
+    elif not as_json:
+        print(name, flush=True)
+    if not watched:
+        print(f"started; `hera watch {name}` shows it, `hera stop {name}` ends it", file=sys.stderr)
