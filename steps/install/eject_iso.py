@@ -19,6 +19,7 @@ class Input(runtime.StepInput):
 
 class Output(StepOutput):
     action: EjectAction
+    evidence: str
 
 
 @runtime.step()
@@ -28,17 +29,20 @@ def eject_iso(given: Input) -> Output:
         try:
             lease = media.lease(run=given.run, host=host.name)
         except NotFound:
-            runtime.progress(100, "nothing was prepared for this host")
-            return Output(action="nothing")
+            return _told("nothing", "nothing was prepared for this host")
         # first of all: Argo does not wait for a stopped step, and one that still runs must find its run ended
         media.revoke(run=given.run, host=host.name)
-        action: EjectAction = "nothing"
-        if lease.mark("mount"):
-            action = _undo(host, lease)
-    return Output(action=action)
+        if not lease.mark("mount"):
+            return _told("nothing", "this run mounted nothing")
+        return _undo(host, lease)
 
 
-def _undo(host: Host, lease: Lease) -> EjectAction:
+def _told(action: EjectAction, evidence: str) -> Output:
+    runtime.progress(100, evidence)
+    return Output(action=action, evidence=evidence)
+
+
+def _undo(host: Host, lease: Lease) -> Output:
     with bmc_of(host) as bmc:
         cd = bmc.cd()
         action = decide_eject(cd, lease.url)
@@ -53,5 +57,4 @@ def _undo(host: Host, lease: Lease) -> EjectAction:
         "nothing": "nothing was mounted any more",
         "leave": f"the virtual CD holds {cd.image}, which is not this run's: left alone",
     }
-    runtime.progress(100, said[action] + (", boot override cleared" if cleared else ""))
-    return action
+    return _told(action, said[action] + (", boot override cleared" if cleared else ""))

@@ -15,7 +15,7 @@ class Input(runtime.StepInput):
 
 class Output(StepOutput):
     action: MountAction
-    slot: str
+    evidence: str
 
 
 @runtime.step()
@@ -35,5 +35,6 @@ def mount_iso(given: Input) -> Output:
                 bmc.eject()
                 raise ended(host, lease)
     said = {"nothing": "was mounted already", "insert": "mounted", "replace": "mounted in place of an older one"}
-    runtime.progress(100, f"ISO {said[action]} in {cd.slot}")
-    return Output(action=action, slot=cd.slot)
+    evidence = f"ISO {said[action]} in {cd.slot}"
+    runtime.progress(100, evidence)
+    return Output(action=action, evidence=evidence)

@@ -16,6 +16,7 @@ class Input(runtime.StepInput):
 
 class Output(StepOutput):
     action: Literal["set", "nothing"]
+    evidence: str
 
 
 @runtime.step()
@@ -25,13 +26,16 @@ def set_boot(given: Input) -> Output:
         lease = media.lease(run=given.run, host=host.name)
         must_be_wanted(host, lease)
         if lease.mark("power-on"):
-            runtime.progress(100, "the server was started by this run already")
-            return Output(action="nothing")
+            return _told("nothing", "the server was started by this run already")
         check_server(host, bmc.facts())
         must_be_ours(host, given.run, bmc.cd(), lease.url)
         # off first: some BMCs refuse the override during POST, and some forget it at a warm reset
         media.mark(run=given.run, host=host.name, name="override")
         bmc.power_off()
         override = bmc.boot_once_from_cd(host.boot_mode)
-    runtime.progress(100, f"power off, next start once from {override.target} ({override.mode or host.boot_mode})")
-    return Output(action="set")
+    return _told("set", f"power off, next start once from {override.target} ({override.mode or host.boot_mode})")
+
+
+def _told(action: Literal["set", "nothing"], evidence: str) -> Output:
+    runtime.progress(100, evidence)
+    return Output(action=action, evidence=evidence)
