@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import requests
 
+from steps.clients.kube import refusal
 from steps.domain.errors import (
     AccessDenied,
     Conflict,
@@ -175,6 +176,8 @@ def _of_run(run: str, name: str) -> str:
 
 def _error(body: Any, url: str) -> HerasphereError:
     """The service's error as the same class it was raised with."""
+    if isinstance(body, dict) and body.get("kind") == "Status":  # the Kubernetes API in front of it
+        return refusal(int(body.get("code") or 503), str(body.get("message", "")), "reach the media service")
     kind = KINDS.get(str(body.get("error"))) if isinstance(body, dict) else None
     if kind is None or "what" not in body:
         return Unavailable(f"the media service answers {body!r}", where=url, hint="is it one, of this version?")
