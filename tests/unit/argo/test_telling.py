@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.argo.manifests import CHILD, START, node, workflow
+from tests.unit.argo.manifests import CHILD, RUN, START, node, workflow
 from workflows.backends.argo.podlog import Pod
 from workflows.backends.argo.telling import LOG_LAGS_S, Telling
 from workflows.backends.events import Event
@@ -22,7 +22,8 @@ class Story:
         self.pods: list[Pod] = []
         self.events: list[Event] = []
         self.follows = follows
-        self.telling = Telling(self.follow)
+        self.telling = Telling(CHILD, self.follow)
+        self.telling.all_seen = True
 
     def follow(self, pod: Pod) -> bool:
         self.pods.append(pod)
@@ -128,7 +129,19 @@ def test_an_older_look_of_another_watch_is_passed_over() -> None:
 
 def test_a_run_has_ended_when_all_is_told() -> None:
     story = Story().look(workflow("Running", RUNS))
-    assert not story.telling.has_ended(CHILD)
+    assert not story.telling.is_over
     story.look(workflow("Succeeded", DONE))
-    assert not story.telling.has_ended(CHILD)
-    assert story.log_ended().telling.has_ended(CHILD)
+    assert not story.telling.is_over
+    assert story.log_ended().telling.is_over
+
+
+def test_the_runs_own_end_is_the_last_word() -> None:
+    story = Story()
+    story.telling.run = RUN
+    story.telling.all_seen = False
+    story.look(workflow("Running", RUNS)).look(workflow("Succeeded", name=RUN))
+    assert "workflow-finished" not in story.told
+    story.telling.all_seen = True
+    assert "workflow-finished" not in story.look(workflow("Succeeded", DONE)).told
+    assert story.log_ended().told[-2:] == ["workflow-finished", "workflow-finished"]
+    assert [event.workflow for event in story.events][-2:] == [CHILD, RUN]

@@ -40,7 +40,7 @@ class Following:
             line=lambda pod, event: self.news.put(lambda: [self.telling.line(pod, event)]),
             ended=lambda pod: self.news.put(partial(self._log_ended, pod)),
         )
-        self.telling = Telling(self.logs.follow if with_logs else lambda _: False)
+        self.telling = Telling(run, self.logs.follow if with_logs else lambda _: False)
         self.stop = threading.Event()
         self.is_lost = False
 
@@ -66,8 +66,9 @@ class Following:
                 yield from self._take_news()
             for child in self.workflows.listing(children_of(self.run)).items:  # of which the other watch may be late
                 self._changed(child)
+            self.telling.all_seen = True
             yield from self._due()
-            while not self.telling.has_ended(self.run):
+            while not self.telling.is_over:
                 yield from self._take_news()
         finally:
             self.stop.set()
@@ -121,4 +122,5 @@ class Following:
             lost=lambda error: self.news.put(partial(self._lost, error)),
             failed=lambda error: self.news.put(partial(self._failed, error)),
         )
+        watching.known |= {which.name} - {""}  # it was there a moment ago
         threading.Thread(target=watching.run, args=(self.stop,), daemon=True, name=f"watch of {which}").start()

@@ -94,7 +94,7 @@ def followed(workflows: Workflows, pod: Pod, over: threading.Event) -> Iterator[
     while True:
         was_over = over.is_set()
         try:
-            for line in workflows.pod_log(pod.workflow, pod.name, since_s=position.at_s, follow=True):
+            for line in workflows.pod_log(pod.workflow, pod.name, since_s=position.at_s, follow=not was_over):
                 event = event_of(line, pod) if position.is_new(line) else None
                 if event is not None:
                     yield event

@@ -38,10 +38,15 @@ class _Waiting:
 
 
 class Telling:
-    """follow: called for each pod that begins to run; log_ended is to be called for each that it returned True for."""
+    """A run's story. Its own end is the last word: told when the hosts' workflows are all seen, and told.
 
-    def __init__(self, follow: Callable[[Pod], bool]) -> None:
+    follow: called for each pod that begins to run; log_ended is to be called for each that it returned True for
+    """
+
+    def __init__(self, run: str, follow: Callable[[Pod], bool]) -> None:
+        self.run = run
         self.follow = follow
+        self.all_seen = False
         self.workflows: dict[str, Manifest] = {}
         self.steps: dict[str, _Step] = {}
         self.waiting: dict[str, _Waiting] = {}
@@ -74,13 +79,15 @@ class Telling:
 
     def due(self, now: float) -> Iterator[Event]:
         """The events that need not wait any longer."""
-        for waiting in self.waiting.values():
-            while waiting.queue and self._is_due(waiting, now):
+        own = self.waiting.get(self.run)
+        for waiting in (*(each for each in self.waiting.values() if each is not own), own):
+            while waiting and waiting.queue and self._is_due(waiting, now):
                 yield from self._filled_in(waiting.queue.popleft())
 
-    def has_ended(self, name: str) -> bool:
-        """Whether this Workflow has, and everything has been told."""
-        phase = self.workflows.get(name, {}).get("status", {}).get("phase", "")
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, and everything has been told."""
+        phase = self.workflows.get(self.run, {}).get("status", {}).get("phase", "")
         return phase in FINISHED and not any(waiting.queue for waiting in self.waiting.values())
 
     def _is_due(self, waiting: _Waiting, now: float) -> bool:
@@ -90,7 +97,9 @@ class Telling:
             if now - waiting.since < LOG_LAGS_S:
                 return False
         waiting.since = None
-        return True
+        is_last_word = head.event.kind == "workflow-finished" and head.event.workflow == self.run
+        others = (each for each in self.waiting.values() if each is not waiting)
+        return not is_last_word or (self.all_seen and not any(each.queue for each in others))
 
     def _filled_in(self, told: Told) -> Iterator[Event]:
         """The event; before it a fault, and without it a progress, according to what the log told or did not tell."""
