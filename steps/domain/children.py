@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from steps.domain.host import Host, SecretRef
-from steps.domain.table import DESK_SECRET
+from steps.domain.host import DESK_SECRET, Host, SecretRef
 
 RUN_LABEL = "herasphere/run"
 HOST_LABEL = "herasphere/host"

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+DESK_SECRET = "herasphere-desk"  # holds what env: and file: references of the table meant at the desk
+MAX_NAMESERVERS = 2  # ESXi's installer takes two and drops the rest without a word
+
 BootMode = Literal["uefi", "bios"]
 Proof = Literal["fingerprint", "one-time-password"]
 

@@ -39,9 +39,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from steps.domain.errors import Unsupported
-from steps.domain.host import Host
+from steps.domain.host import MAX_NAMESERVERS, Host
 
-MAX_NAMESERVERS = 2  # the installer takes two and drops the rest without a word
 _CRYPT_HASH = re.compile(r"\$6\$[a-zA-Z0-9./]{1,16}\$[a-zA-Z0-9./]{86}")
 _URL = re.compile(r"https?://[!-~]+")
 

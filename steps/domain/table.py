@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from steps.domain.host import BootMode, Proof, SecretRef
+from steps.domain.host import DESK_SECRET, BootMode, Proof, SecretRef
 from steps.domain.table_values import (
     BmcAddress,
     DiskId,
@@ -31,8 +31,6 @@ from steps.domain.table_values import (
     Vlan,
     wrong,
 )
-
-DESK_SECRET = "herasphere-desk"  # holds what env: and file: references meant at the desk
 
 
 class Entry(BaseModel):

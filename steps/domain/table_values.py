@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from steps.domain.kickstart import MAX_NAMESERVERS
+from steps.domain.host import MAX_NAMESERVERS
 
 KEYBOARDS = (
     "Belgian", "Brazilian", "Croatian", "Czechoslovakian", "Danish", "Estonian", "Finnish", "French", "German",
