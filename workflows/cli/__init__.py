@@ -10,7 +10,7 @@ import sys
 import typer
 
 from steps.domain.errors import HerasphereError, Refused
-from workflows.cli import check, doctor, media, run, runs, submit
+from workflows.cli import check, doctor, media, retry, run, runs, submit
 
 app = typer.Typer(
     name="hera",
@@ -23,6 +23,7 @@ check.add_to(app)
 run.add_to(app)
 submit.add_to(app)
 runs.add_to(app)
+retry.add_to(app)
 doctor.add_to(app)
 app.add_typer(media.app, name="media")
 

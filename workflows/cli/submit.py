@@ -12,6 +12,8 @@ from workflows.cli.following import follow
 from workflows.cli.options import AsJson, Cluster, Limit, Only, Reinstall, Yes, takes_cluster
 from workflows.cli.order import Approve, Asked, Parameters, order_of
 
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="show the run until it has ended")]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the program."""
@@ -29,7 +31,7 @@ def submit(
     limit: Limit = 0,
     yes: Yes = False,
     approve: Approve = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="show the run until it has ended")] = False,
+    watch: Watch = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="have the server check it, and start nothing")] = False,
     json: AsJson = False,
 ) -> None:

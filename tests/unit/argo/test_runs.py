@@ -116,6 +116,7 @@ def test_a_lost_connection_loses_and_repeats_nothing(desk: Desk, break_it: Calla
         break_it(desk)
         desk.fake.write(POD, line(11.5, percent=40, text="half"))
         run.sees("'half'")
+        desk.fake.write(POD, end=True)
         desk.fake.put("workflows", workflow("Running", DONE, node("verify", begin=70)))
         run.sees("node-started verify")
         break_it(desk)

@@ -92,6 +92,9 @@ class DeskSecrets(Protocol):
     def create(self, secret: Manifest, *, dry_run: bool = False) -> None: ...
     def delete(self, name: str) -> None: ...
 
+    def check(self, name: str) -> None:
+        """NotFound unless it is there."""
+
     def give(self, name: str, owner: Manifest, *, first: bool) -> None:
         """Have the Secret live as long as this owner (metadata and kind of it). first: it has no owner yet."""
 

@@ -13,7 +13,7 @@ from steps.domain.errors import HerasphereError, NotFound, Refused, Unavailable
 from steps.domain.host import SecretRef
 from steps.domain.outcome import mapping
 from steps.domain.table_faults import did_you_mean
-from workflows.backends.argo.backend import Backend, Manifest, Workflows
+from workflows.backends.argo.backend import Backend, DeskSecrets, Manifest, Workflows
 from workflows.catalog import workflow
 from workflows.defaults import VERSION
 
@@ -111,27 +111,34 @@ def submit(backend: Backend, order: Order, *, dry_run: bool = False) -> Manifest
     """Start it; returns the Workflow as the server has it. dry_run: the server only checks it."""
     made = workflow_of(order, new_name(order.template))
     if not order.texts:
-        return backend.create(made, dry_run=True) if dry_run else _created(backend, made)
+        return backend.create(made, dry_run=True) if dry_run else start(backend, made)
     name = made["metadata"]["name"]
     secrets = backend.secrets()
     secrets.create(secret_of(name, order.texts), dry_run=dry_run)
     if dry_run:
         return backend.create(made, dry_run=True)
     try:
-        created = _created(backend, made)
+        created = start(backend, made)
     except BaseException:  # Ctrl-C as well: nothing is left behind
         with suppress(HerasphereError):
             secrets.delete(desk_secret_of(name))
         raise
-    try:
-        secrets.give(desk_secret_of(name), created, first=True)
-    except HerasphereError as error:
-        error.hint = f"the run {name} goes on; when it has ended, delete the secret {desk_secret_of(name)} by hand"
-        raise
+    give(secrets, desk_secret_of(name), created, first=True)
     return created
 
 
-def _created(workflows: Workflows, made: Manifest) -> Manifest:
+def give(secrets: DeskSecrets, secret: str, run: Manifest, *, first: bool) -> None:
+    """Have the Secret live as long as the run, or schedule, that has been made; where that fails, say what is left."""
+    try:
+        secrets.give(secret, run, first=first)
+    except HerasphereError as error:
+        error.hint = (
+            f"{run['metadata']['name']} was made and goes on; delete the secret {secret} by hand when it is over"
+        )
+        raise
+
+
+def start(workflows: Workflows, made: Manifest) -> Manifest:
     """Create it; when no answer came it is looked for: it may have been created all the same."""
     try:
         return workflows.create(made)
