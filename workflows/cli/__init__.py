@@ -10,7 +10,7 @@ import sys
 import typer
 
 from steps.domain.errors import HerasphereError, Refused
-from workflows.cli import check, doctor, media, retry, run, runs, submit
+from workflows.cli import check, doctor, logs, media, retry, run, runs, submit
 
 app = typer.Typer(
     name="hera",
@@ -24,6 +24,7 @@ run.add_to(app)
 submit.add_to(app)
 runs.add_to(app)
 retry.add_to(app)
+logs.add_to(app)
 doctor.add_to(app)
 app.add_typer(media.app, name="media")
 

@@ -106,9 +106,9 @@ def test_argos_slow_progress_never_goes_back_behind_the_log() -> None:
     assert [event.percent for event in story.events if event.kind == "progress"] == [40, 60]
 
 
-def test_pods_that_ended_before_the_first_look_are_not_followed() -> None:
-    story = Story().look(workflow("Running", DONE, VERIFY))
-    assert [pod.template for pod in story.pods] == ["verify"]
+def test_pods_that_ended_before_the_first_look_are_known_to_have() -> None:
+    story = Story(follows=False).look(workflow("Running", DONE, VERIFY))
+    assert [(pod.template, pod.ended) for pod in story.pods] == [("install", True), ("verify", False)]
     assert story.told == [
         "workflow-started", "node-started install(0)", "progress install(0)", "node-finished install(0)",
         "node-started verify(0)",

@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 from steps.domain.children import HOST_LABEL, RUN_LABEL
@@ -31,7 +31,18 @@ class Following:
     Leaving it (an exception in the loop over its events, Ctrl-C) touches nothing of the run.
     """
 
-    def __init__(self, workflows: Workflows, run: str, *, with_logs: bool = True) -> None:
+    def __init__(
+        self,
+        workflows: Workflows,
+        run: str,
+        *,
+        heard: Collection[str] | None = None,
+        missed: Callable[[Pod], Iterable[Event]] = lambda _: (),
+    ) -> None:
+        """heard: pods whose logs were read before; those of all others are read. None: what has ended is not read
+
+        missed: where else to look for the log of a pod that was gone before it could be read
+        """
         self.workflows = workflows
         self.run = run
         self.news: queue.SimpleQueue[Callable[[], Iterable[Event]]] = queue.SimpleQueue()
@@ -39,8 +50,10 @@ class Following:
             workflows,
             line=lambda pod, event: self.news.put(lambda: [self.telling.line(pod, event)]),
             ended=lambda pod: self.news.put(partial(self._log_ended, pod)),
+            missed=missed,
         )
-        self.telling = Telling(run, self.logs.follow if with_logs else lambda _: False)
+        self.telling = Telling(run, self._follow)
+        self.heard = heard
         self.stop = threading.Event()
         self.is_lost = False
 
@@ -92,6 +105,11 @@ class Following:
             if node.get("type") == "Pod" and node.get("phase") in FULFILLED:
                 self.logs.is_over(pod_of(node, workflow["metadata"]["name"]))
         return ()
+
+    def _follow(self, pod: Pod) -> bool:
+        if pod.ended if self.heard is None else pod.name in self.heard:
+            return False
+        return self.logs.follow(pod)
 
     def _deleted(self, name: str) -> Iterable[Event]:
         if name == self.run:

@@ -1,12 +1,10 @@
-"""The logs of a run's pods: followed while they run, looked up when they have ended."""
+"""The logs of a run's pods, followed while they run."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from steps.clients.media import Media
-from steps.clients.runstore import log_name
-from steps.domain.errors import AccessDenied, HerasphereError, NotFound
+from steps.domain.errors import AccessDenied, HerasphereError
 from workflows.backends.argo.backend import Workflows
 from workflows.backends.argo.podlog import Pod, Position, event_of
 from workflows.backends.events import Event
@@ -18,13 +16,20 @@ AGAIN_AFTER_S = 1.0
 class LogFollowers:
     """Follows the logs of pods, each in a thread of its own, at most AT_ONCE: of more, the newest come first.
 
-    line and ended are called from those threads.
+    line and ended are called from those threads. missed: where else to look for the log of a pod that came and went
     """
 
-    def __init__(self, workflows: Workflows, line: Callable[[Pod, Event], None], ended: Callable[[Pod], None]) -> None:
+    def __init__(
+        self,
+        workflows: Workflows,
+        line: Callable[[Pod, Event], None],
+        ended: Callable[[Pod], None],
+        missed: Callable[[Pod], Iterable[Event]],
+    ) -> None:
         self.workflows = workflows
         self.line = line
         self.ended = ended
+        self.missed = missed
         self.lock = threading.Lock()
         self.running = 0
         self.waiting: list[Pod] = []
@@ -68,11 +73,16 @@ class LogFollowers:
         threading.Thread(target=self._run, args=(pod,), daemon=True, name=f"log of {pod.name}").start()
 
     def _run(self, pod: Pod) -> None:
+        was_heard = False
         try:
             for event in followed(self.workflows, pod, self.over[pod.name]):
                 if self.stopping:
                     return
+                was_heard = True
                 self.line(pod, event)
+            if not was_heard and not self.stopping:
+                for event in self.missed(pod):
+                    self.line(pod, event)
         except AccessDenied as error:  # what the logs would have told is told by the Workflows, later
             if not self.is_denied:
                 self.is_denied = True
@@ -105,27 +115,3 @@ def followed(workflows: Workflows, pod: Pod, over: threading.Event) -> Iterator[
         if was_over:
             return
         over.wait(AGAIN_AFTER_S)
-
-
-def looked_up(workflows: Workflows, pod: Pod, kept: Media | None) -> Iterator[Event]:
-    """Events of the log of a pod that has ended: from the run store, or from the pod if that is there still."""
-    try:
-        lines = iter(_kept(kept, pod) if kept is not None else ())
-        first = next(lines, "")
-        if not first:
-            lines = workflows.pod_log(pod.workflow, pod.name, since_s=0.0, follow=False)
-            first = next(lines, "")
-    except NotFound:
-        return
-    for line in (first, *lines):
-        event = event_of(line, pod)
-        if event is not None:
-            yield event
-
-
-def _kept(kept: Media, pod: Pod) -> list[str]:
-    number = pod.name.rpartition("-")[2]
-    try:
-        return kept.file(pod.run, log_name(f"{pod.workflow}-{number}", pod.template)).splitlines()
-    except NotFound:
-        return []

@@ -12,7 +12,7 @@ EXECUTORS_OWN = " argo=true"  # lines that Argo's executor writes into the conta
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, and which step of which host it is."""
+    """A pod, and which step of which host it is. ended: it had when it was seen"""
 
     name: str
     workflow: str
@@ -20,11 +20,12 @@ class Pod:
     host: str
     node: str
     template: str
+    ended: bool = False
 
 
-def pod_with(event: Event, name: str) -> Pod:
+def pod_with(event: Event, name: str, *, ended: bool) -> Pod:
     """The pod of this name, whose step's event this is."""
-    return Pod(name, event.workflow, event.run, event.host, event.node, event.template)
+    return Pod(name, event.workflow, event.run, event.host, event.node, event.template, ended)
 
 
 class Position:

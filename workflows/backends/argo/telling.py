@@ -40,7 +40,7 @@ class _Waiting:
 class Telling:
     """A run's story. Its own end is the last word: told when the hosts' workflows are all seen, and told.
 
-    follow: called for each pod that begins to run; log_ended is to be called for each that it returned True for
+    follow: called for each pod that begins to run, or has run; where it returns True, log_ended is to be called later
     """
 
     def __init__(self, run: str, follow: Callable[[Pod], bool]) -> None:
@@ -59,9 +59,8 @@ class Telling:
         for told in changes(self.workflows.get(name), workflow, now=now):
             if told.event.kind == "node-started":
                 self.steps[told.pod] = _Step()
-                self.steps[told.pod].follows = _still_runs(told.pod, workflow) and self.follow(
-                    pod_with(told.event, told.pod)
-                )
+                pod = pod_with(told.event, told.pod, ended=not _still_runs(told.pod, workflow))
+                self.steps[told.pod].follows = self.follow(pod)
             self.waiting.setdefault(name, _Waiting()).queue.append(told)
         self.workflows[name] = workflow
 
@@ -119,7 +118,7 @@ class Telling:
 
 
 def _still_runs(pod: str, workflow: Manifest) -> bool:
-    """False for a pod that ended before it was first seen: it may be long gone."""
+    """False for a pod that ended before it was first seen."""
     name, nodes = workflow["metadata"]["name"], workflow["status"]["nodes"].values()
     return any(node.get("phase") == "Running" and pod_of(node, name) == pod for node in nodes)
 
