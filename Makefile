@@ -44,6 +44,10 @@ check: setup ## ruff, mypy, import layers, goldens, unit and step tests: no root
 golden: setup ## write the golden files anew; look at the diff before you commit it
 	HERASPHERE_GOLDEN=1 $(PYTEST) -q -m golden
 
+.PHONY: image
+image: setup ## build the runner image with docker, podman or buildah; BASE=IMAGE to build on, BASE=debootstrap: no registry
+	$(BIN)/python -m tests.lab.runner_image --base "$(BASE)" --builder "$(BUILDER)"
+
 .PHONY: lab-build
 lab-build: setup ## build the simulated site's ISO and programs into ~/.cache/herasphere
 	$(BIN)/python -m tests.lab build
