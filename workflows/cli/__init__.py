@@ -10,7 +10,7 @@ import sys
 import typer
 
 from steps.domain.errors import HerasphereError, Refused
-from workflows.cli import check, doctor, logs, media, retry, run, runs, submit
+from workflows.cli import check, doctor, logs, media, retry, run, runs, schedule, submit
 
 app = typer.Typer(
     name="hera",
@@ -26,6 +26,7 @@ runs.add_to(app)
 retry.add_to(app)
 logs.add_to(app)
 doctor.add_to(app)
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(media.app, name="media")
 
 

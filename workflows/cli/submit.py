@@ -12,6 +12,8 @@ from workflows.cli.following import follow
 from workflows.cli.options import AsJson, Cluster, Limit, Only, Reinstall, Yes, takes_cluster
 from workflows.cli.order import Approve, Asked, Parameters, order_of
 
+WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help="a deployed workflow template: install-hosts, …")]
+OptionalTable = Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="show the run until it has ended")]
 
 
@@ -22,9 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 @takes_cluster
 def submit(
-    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="a deployed workflow template: install-hosts, …")],
+    workflow: WorkflowName,
     cluster: Cluster,
-    file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")] = None,
+    file: OptionalTable = None,
     parameter: Parameters = None,
     only: Only = None,
     reinstall: Reinstall = False,
