@@ -10,8 +10,7 @@ PASSED_ON = ("index-url", "extra-index-url", "no-index", "proxy", "trusted-host"
 
 def build_secrets(folder: Path) -> list[str]:
     """Write them into this folder, which only its owner reads, and return the options of docker, podman or buildah."""
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
-    settings = settings_of(listed.stdout)
+    settings = listed_settings()
     options = []
     if chosen := {name: settings[name] for name in PASSED_ON if name in settings}:
         path = folder / "pip.conf"
@@ -21,6 +20,12 @@ def build_secrets(folder: Path) -> list[str]:
     if "cert" in settings:
         options += ["--secret", f"id=ca.crt,src={settings['cert']}"]
     return options
+
+
+def listed_settings() -> dict[str, str]:
+    """Option to value, as pip itself reads its files and the environment."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    return settings_of(listed.stdout)
 
 
 def settings_of(listed: str) -> dict[str, str]:
