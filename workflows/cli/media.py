@@ -1,10 +1,12 @@
 """`hera media serve | add | list`: the media service on its own."""
 
+import hashlib
 import json
 import logging
 import os
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +14,12 @@ import typer
 
 from steps.clients.media import Media
 from steps.domain.errors import NotFound
+from steps.domain.host import Iso
 from steps.media import service
 from steps.media.service import Addresses, Ready
+from workflows.backends.download import downloaded
 from workflows.backends.media_process import USERS, MediaAt, running_in, token_of
-from workflows.cli.options import AsJson, state_folder
+from workflows.cli.options import AsJson, Cluster, made, state_folder, takes_cluster
 from workflows.cli.tables import columns
 
 app = typer.Typer(help="The media service: gives each host its own ISO out of one file.", no_args_is_help=True)
@@ -26,6 +30,8 @@ Folder = Annotated[
 Url = Annotated[
     str | None, typer.Option("--media", metavar="URL", help="control URL; default: the one on this machine")
 ]
+
+OnCluster = Annotated[bool, typer.Option("--cluster", help="the media service of the cluster; -n names the namespace")]
 
 
 @app.command()
@@ -61,26 +67,64 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 @app.command()
-def add(file: Annotated[list[Path], typer.Argument(metavar="ISO...")], url: Url = None, folder: Folder = None) -> None:
-    """Give ESXi ISOs to a running media service. On this machine it serves the file where it lies, without a copy."""
-    at = _service(url, folder)
-    with Media(at.control_url, at.token) as media:
-        for path in file:
-            iso = media.add_iso(path.resolve(), upload=url is not None)
-            print(f"{iso.name}\t{iso.version}\t{iso.build}\t{iso.sha256}")
+@takes_cluster
+def add(
+    iso: Annotated[list[str], typer.Argument(metavar="FILE|URL...", help="a URL is downloaded here and sent on")],
+    cluster: Cluster,
+    on_cluster: OnCluster = False,
+    url: Url = None,
+    folder: Folder = None,
+) -> None:
+    """Give ESXi ISOs to a running media service. On this machine it serves a file where it lies, without a copy."""
+    with _media(cluster if on_cluster else None, url, folder) as media, ExitStack() as downloads:
+        for each in iso:
+            is_url = each.startswith(("http://", "https://"))
+            place = made(folder or state_folder() / "media") if is_url else Path()
+            path = downloads.enter_context(downloaded(each, place)) if is_url else Path(each).resolve()
+            held = _given(media, path, upload=on_cluster or is_url or url is not None)
+            print(f"{held.name}\t{held.version}\t{held.build}\t{held.sha256}")
+
+
+def _given(media: Media, path: Path, *, upload: bool) -> Iso:
+    """Have the service hold it. What it holds already is not sent again: it is large, and the way may be long."""
+    if not upload:
+        return media.add_iso(path, upload=False)
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise NotFound(f"cannot be read: {error.strerror}", where=str(path), hint="correct the path") from error
+    for iso in media.isos():
+        if (iso.name, iso.sha256) == (path.name, sha256):
+            print(f"{path.name} is there already", file=sys.stderr)
+            return iso
+    print(f"sending {path.name}, {path.stat().st_size >> 20} MiB", file=sys.stderr)
+    return media.add_iso(path)
 
 
 @app.command("list")
-def list_isos(url: Url = None, folder: Folder = None, as_json: AsJson = False) -> None:
+@takes_cluster
+def list_isos(
+    cluster: Cluster, on_cluster: OnCluster = False, url: Url = None, folder: Folder = None, as_json: AsJson = False
+) -> None:
     """List the ISOs which a media service holds."""
-    at = _service(url, folder)
-    with Media(at.control_url, at.token) as media:
+    with _media(cluster if on_cluster else None, url, folder) as media:
         isos = media.isos()
     if as_json:
         print(json.dumps([iso.model_dump() for iso in isos], indent=2))
         return
     rows = [(iso.name, iso.version, iso.build, f"{iso.size_bytes / 2**20:.0f} MiB", iso.sha256[:12]) for iso in isos]
     print(columns([("NAME", "ESXI", "BUILD", "SIZE", "SHA256"), *rows]))
+
+
+def _media(cluster: Cluster | None, url: str | None, folder: Path | None) -> Media:
+    """The service which the options name; a context manager."""
+    if cluster is None:
+        at = _service(url, folder)
+        return Media(at.control_url, at.token)
+    if url is not None:
+        raise typer.BadParameter("either --cluster or --media URL", param_hint="--cluster")
+    return cluster.backend().media()
 
 
 def _service(url: str | None, folder: Path | None) -> MediaAt:
