@@ -158,7 +158,7 @@ def _handler_for(fake: FakeCluster) -> type[BaseHTTPRequestHandler]:
             elif query.get("watch"):
                 self.watch(plural, query)
             else:
-                self.send(*_do(fake, self.command, plural, name, query, body))
+                self.send(*do(fake, self.command, plural, name, query, body))
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = answer  # noqa: N815
 
@@ -188,7 +188,7 @@ def _handler_for(fake: FakeCluster) -> type[BaseHTTPRequestHandler]:
                 seen = len(fake.history)
                 for version_, kind, manifest in events:
                     version = max(version, version_)
-                    if manifest["kind"] == KINDS[plural] and _selected(manifest, query):
+                    if manifest["kind"] == KINDS[plural] and selected(manifest, query):
                         self.chunk(json.dumps({"type": kind, "object": manifest}) + "\n")
             self.chunk("")
 
@@ -228,9 +228,9 @@ def _handler_for(fake: FakeCluster) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _do(fake: FakeCluster, method: str, plural: str, name: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+def do(fake: FakeCluster, method: str, plural: str, name: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
     if method == "GET" and not name:
-        items = [each for (kind, _), each in fake.objects.items() if kind == plural and _selected(each, query)]
+        items = [each for (kind, _), each in fake.objects.items() if kind == plural and selected(each, query)]
         return 200, {"items": items, "metadata": {"resourceVersion": str(fake.version)}}
     if method == "POST":
         if (plural, body["metadata"]["name"]) in fake.objects:
@@ -255,7 +255,7 @@ def _do(fake: FakeCluster, method: str, plural: str, name: str, query: dict[str,
     return 200, fake.get(plural, name)
 
 
-def _selected(manifest: Manifest, query: dict[str, str]) -> bool:
+def selected(manifest: Manifest, query: dict[str, str]) -> bool:
     labels = manifest["metadata"].get("labels") or {}
     for term in filter(None, query.get("labelSelector", "").split(",")):
         key, is_equal, value = term.partition("=")
