@@ -42,7 +42,11 @@ class Kube:
 
     def session(self) -> requests.Session:
         """An HTTP session with the API server as this user; the caller closes it."""
+        import urllib3
+
         configuration = self.api.configuration
+        if not configuration.verify_ssl:  # the kubeconfig says so; to be told at each request helps nobody
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         session = requests.Session()
         session.trust_env = False
         session.verify = configuration.ssl_ca_cert or True if configuration.verify_ssl else False

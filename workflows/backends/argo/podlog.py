@@ -1,13 +1,14 @@
 """Lines of pods' logs: which of them are new after a connection was lost, and which events they are."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from workflows.backends.events import Event, event_of_line
 
-EXECUTORS_OWN = " argo=true"  # lines that Argo's executor writes into the container's log
+EXECUTORS_OWN = re.compile(r".* argo=true.*|Error: exit status \d+")  # which Argo writes into the container's log
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def event_of(line: str, pod: Pod) -> Event | None:
     stamp, blank, rest = line.partition(" ")
     at = seconds_of(stamp) if blank else 0.0
     text = rest if at else line
-    if EXECUTORS_OWN in text:
+    if EXECUTORS_OWN.fullmatch(text):
         return None
     try:
         fields = json.loads(text) if text.startswith("{") else None
