@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.lab.build import BuildFailed, build
 from tests.lab.network import LabNetwork, NetworkRefused
-from tests.lab.packages import PACKAGES, install
+from tests.lab.packages import PACKAGES, RUNNER_PACKAGES, install
 from tests.lab.site import Site, SiteFailed
 from tests.lab.spec import default_servers
 from tests.lab.virtualcd import MachineError
@@ -55,7 +55,7 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
 
 def _packages(options: argparse.Namespace) -> int:
     if not options.install:
-        print("\n".join(PACKAGES))
+        print("\n".join([*PACKAGES, *RUNNER_PACKAGES]))
         return 0
     return 0 if install(say=_say, ask=not options.if_allowed) or options.if_allowed else 1
 

@@ -1,4 +1,4 @@
-"""The one list of Debian packages that the lab needs, beside Go and Python."""
+"""The Debian packages that the lab needs, beside Go and Python."""
 
 import os
 import shutil
@@ -25,6 +25,9 @@ PACKAGES = (
     "iproute2",
 )
 
+# The runner image, built on a base of Debian's packages and looked at from inside (tests/contract).
+RUNNER_PACKAGES = ("buildah", "debootstrap", "runc")
+
 # Unpacked into the cache, never installed: a kernel package would change how this machine boots.
 UNPACKED = ("linux-image-cloud-amd64", "syslinux")
 
@@ -50,13 +53,14 @@ def missing_commands() -> list[str]:
 
 
 def missing_packages() -> list[str]:
-    """Those of PACKAGES that are not installed."""
+    """Those of all the lab's packages that are not installed."""
+    wanted = [*PACKAGES, *RUNNER_PACKAGES]
     if shutil.which("dpkg-query") is None:
-        return list(PACKAGES)
-    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES]
+        return wanted
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
     shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     installed = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in installed]
+    return [name for name in wanted if name not in installed]
 
 
 def install(*, say: Callable[[str], None], ask: bool) -> bool:
