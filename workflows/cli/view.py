@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from steps.domain.outcome import is_empty_talk
 from workflows.backends.events import Event
 
 PLAIN_EVERY_PERCENT = 10
@@ -127,7 +128,7 @@ class PlainView:
         if event.host:
             what = OF_A_WORKFLOW.get(event.kind, event.template)
             if event.kind == "workflow-finished":
-                what = FINISHED.get(event.phase, event.phase)
+                what, text = FINISHED.get(event.phase, event.phase), "" if is_empty_talk(text) else text
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
             self.write(f"{clock}  {event.host:{self.width}}  {what:15}  {share}  {text}".rstrip())
         elif event.kind in ("fault", "workflow-waiting"):
