@@ -199,3 +199,5 @@ def test_our_code_is_alone_in_the_last_layer(pod: Unpacked) -> None:
     packages = {parts[3].split("-")[0] for parts in tops if parts[0] == "lib"}
     scripts = {parts[1] for parts in tops if parts[0] == "bin"}
     assert (packages, scripts) == ({"steps", "workflows", "herasphere"}, {"hera", "herasphere"})
+    below = {file.name for layer in pod.layers[:-1] for file in layer if file.isfile()}
+    assert below.isdisjoint(file.name for file in pod.layers[-1])  # some storage does not see that a file was replaced
