@@ -136,6 +136,8 @@ def main() -> int:
             print("\n".join(_build_here(options.base, options.builder)))
     except BuildFailed as error:
         print(f"runner image: {error}", file=sys.stderr)
+        if not options.base:
+            print("(hint: name a base that can be reached, BASE=IMAGE, or make one: BASE=debootstrap)", file=sys.stderr)
         return 1
     return 0
 
