@@ -26,6 +26,7 @@ def follow(backend: Backend, run: str, *, hosts: Sequence[str] = (), as_json: bo
         raise typer.Exit(EXIT_LEFT) from None
     ended = [child for child in following.children if child.get("status", {}).get("phase")]
     code = exit_code_of(following.root, ended)
-    print(f"{run}: {ENDS[code]}", file=sys.stderr)
+    was_stopped = code == 1 and following.root.get("spec", {}).get("shutdown")
+    print(f"{run}: {'stopped' if was_stopped else ENDS[code]}", file=sys.stderr)
     print(f"  hera report {run} -o DIR   fetches its report", file=sys.stderr)
     return code

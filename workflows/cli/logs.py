@@ -52,11 +52,14 @@ def logs(
 
 
 def _print(events: Iterable[Event], width: int) -> None:
+    last: dict[tuple[str, str], str] = {}  # a rollout says every two seconds how many hosts are done
     try:
         for event in events:
-            if event.kind in SPOKEN:
+            step, text = (event.workflow, event.node), _text(event)
+            if event.kind in SPOKEN and not (event.kind == "progress" and last.get(step) == text):
+                last[step] = text
                 clock = time.strftime("%H:%M:%S", time.localtime(event.at))
-                print(f"{clock}  {event.host or '-':{max(1, width)}}  {event.template:15}  {_text(event)}", flush=True)
+                print(f"{clock}  {event.host or '-':{max(1, width)}}  {event.template:15}  {text}", flush=True)
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_LEFT) from None
 

@@ -43,7 +43,8 @@ def run(desk: Desk) -> Desk:
     desk.fake.put("workflows", workflow("Running", MOUNTED, INSTALLS))
     keep(desk, RUN, PLANNED, "3 hosts will be installed", 0)
     keep(desk, CHILD, MOUNTED, "mounted", 4)
-    desk.fake.write(pod_of(INSTALLS, CHILD), line(7, percent=20, text="loading"), "2023-11-14T22:13:29Z Traceback")
+    two = line(7, percent=20, text="loading"), line(8, percent=20, text="loading")
+    desk.fake.write(pod_of(INSTALLS, CHILD), *two, "2023-11-14T22:13:29Z Traceback")
     return desk
 
 

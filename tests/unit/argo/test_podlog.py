@@ -71,7 +71,8 @@ def test_any_other_line_is_a_line_of_the_log(text: str) -> None:
     assert (event.kind, event.text, event.at) == ("log", text, seconds_of(stamped(1).split()[0]))
 
 
-def test_the_executors_own_lines_and_empty_ones_are_left_out() -> None:
+def test_lines_of_executor_and_runner_and_empty_ones_are_left_out() -> None:
     assert event_of(stamped(1, 'time="2026" level=INFO msg="sub-process exited" argo=true error="<nil>"'), POD) is None
     assert event_of(stamped(1, "Error: exit status 2"), POD) is None
+    assert event_of(stamped(1, "null"), POD) is None
     assert event_of(stamped(1, ""), POD) is None

@@ -8,7 +8,9 @@ from typing import Any
 
 from workflows.backends.events import Event, event_of_line
 
-EXECUTORS_OWN = re.compile(r".* argo=true.*|Error: exit status \d+")  # which Argo writes into the container's log
+NOT_OURS = re.compile(  # lines of Argo's executor, and what Hera's runner prints of a step without a result
+    r".* argo=true.*|Error: exit status \d+|null"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def event_of(line: str, pod: Pod) -> Event | None:
     stamp, blank, rest = line.partition(" ")
     at = seconds_of(stamp) if blank else 0.0
     text = rest if at else line
-    if EXECUTORS_OWN.fullmatch(text):
+    if NOT_OURS.fullmatch(text):
         return None
     try:
         fields = json.loads(text) if text.startswith("{") else None
