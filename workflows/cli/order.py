@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from steps.domain.plan import InstallPlan
 from workflows.backends.argo.backend import Backend
 from workflows.backends.argo.isos import approved, isos_of
 from workflows.backends.argo.submit import Order, check_parameters, declared, found_template
@@ -74,10 +75,15 @@ def order_of(backend: Backend, asked: Asked, *, yes: bool, asks: bool = True) ->
     check_parameters(template, parameters)
     if desk.secrets:
         backend.secrets()  # refused now where there are none, not after the question
-    if not parameters["approved"]:
-        print("which ISO that is will be checked by the run's first step, not here", file=sys.stderr)
+    tell_unknown(plan)
     confirm(plan, yes=yes, asks=asks)
     return Order(asked.workflow, parameters, desk.references, desk.secrets), [host.name for host in plan.hosts]
+
+
+def tell_unknown(plan: InstallPlan) -> None:
+    """Say so, if an ISO of the plan is known to nobody who can be asked from the desk."""
+    if not approved(plan):
+        print("which ISO that is will be checked by the run's first step, not here", file=sys.stderr)
 
 
 def _given(parameters: Sequence[str]) -> dict[str, str]:

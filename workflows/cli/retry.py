@@ -9,6 +9,7 @@ from workflows.backends.argo.rerun import OldRun, failed_hosts, old_run, paramet
 from workflows.cli.confirm import confirm
 from workflows.cli.following import follow
 from workflows.cli.options import AsJson, Cluster, Reinstall, Yes, takes_cluster
+from workflows.cli.order import tell_unknown
 from workflows.cli.runs import Run
 from workflows.cli.submit import Watch, tell_started
 
@@ -46,6 +47,7 @@ def _again(
     given = parameters_for(old, only=list(only), reinstall=reinstall)
     plan = plan_of(backend, given, old.name) if "table" in given else None
     if plan is not None:
+        tell_unknown(plan)
         confirm(plan, yes=yes)
     name = rerun(backend, old, given, plan)["metadata"]["name"]
     print(f"in the place of {old.name}:", file=sys.stderr)

@@ -34,10 +34,10 @@ class Story:
         self.events += self.telling.due(now)
         return self
 
-    def line(self, kind: str, **fields: Any) -> "Story":
-        pod = self.pods[0]
+    def line(self, kind: str, *, of: int = 0, **fields: Any) -> "Story":
+        pod = self.pods[of]
         about = {"workflow": pod.workflow, "host": pod.host, "node": pod.node, "template": pod.template}
-        self.events.append(self.telling.line(pod, Event(at=NOW, kind=kind, **about | fields)))  # type: ignore[arg-type]
+        self.events += self.telling.line(pod, Event(at=NOW, kind=kind, **about | fields))  # type: ignore[arg-type]
         return self
 
     def log_ended(self) -> "Story":
@@ -63,6 +63,14 @@ def test_but_not_for_ever() -> None:
     assert "node-finished install(0)" not in story.told
     story.events += story.telling.due(NOW + LOG_LAGS_S)
     assert story.told[-2:] == ["node-finished install(0)", "workflow-finished"]
+
+
+def test_a_later_steps_first_line_waits_for_nothing_and_comes_after_its_start() -> None:
+    story = Story().look(workflow("Running", RUNS)).look(workflow("Running", DONE, VERIFY))
+    story.line("progress", of=1, percent=10, text="looking")
+    assert story.told[2:] == [
+        "progress install(0)", "node-finished install(0)", "node-started verify(0)", "progress verify(0)",
+    ]  # fmt: skip
 
 
 def test_a_fault_of_the_log_is_not_told_again() -> None:

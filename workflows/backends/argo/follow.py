@@ -48,7 +48,7 @@ class Following:
         self.news: queue.SimpleQueue[Callable[[], Iterable[Event]]] = queue.SimpleQueue()
         self.logs = LogFollowers(
             workflows,
-            line=lambda pod, event: self.news.put(lambda: [self.telling.line(pod, event)]),
+            line=lambda pod, event: self.news.put(lambda: self.telling.line(pod, event)),
             ended=lambda pod: self.news.put(partial(self._log_ended, pod)),
             missed=missed,
         )

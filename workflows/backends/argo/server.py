@@ -14,6 +14,7 @@ from workflows.backends.argo.backend import Change, DeskSecrets, Expired, Listin
 from workflows.backends.argo.rest import Rest
 
 QUIET_S = 90.0
+LOG_QUIET_S = 10.0  # it keeps a pod's log open until the whole workflow has ended: a quiet one is asked for again
 CLOCKS_DIFFER_S = 120  # by no more than this, it is hoped, between the desk and a node
 STREAM = "text/event-stream"
 
@@ -49,7 +50,7 @@ class ServerBackend:
     def watch(self, which: Which, version: str) -> Iterator[Change]:
         params = _selected(which) | {"listOptions.resourceVersion": version}
         path = f"/api/v1/workflow-events/{self.namespace}"
-        for told in self._stream(path, doing="watch workflows", params=params):
+        for told in self._stream(path, doing="watch workflows", params=params, quiet_s=QUIET_S):
             workflow = told.get("object")
             if workflow and told.get("type") != "BOOKMARK":
                 at = str(workflow["metadata"].get("resourceVersion", ""))
@@ -72,7 +73,7 @@ class ServerBackend:
         if since_s:  # a moment cannot be given here, only an age
             params["logOptions.sinceSeconds"] = max(1, math.ceil(time.time() - since_s) + CLOCKS_DIFFER_S)
         path = f"/api/v1/workflows/{self.namespace}/{workflow}/log"
-        for told in self._stream(path, doing=f"read the log of {workflow}'s {pod}", params=params):
+        for told in self._stream(path, doing=f"read the log of {workflow}'s {pod}", params=params, quiet_s=LOG_QUIET_S):
             yield str(told.get("content", ""))
 
     def create_schedule(self, schedule: Manifest, *, dry_run: bool = False) -> Manifest:
@@ -110,9 +111,9 @@ class ServerBackend:
         made: Manifest = self.rest.call(method, path, doing=doing, **how)
         return made
 
-    def _stream(self, path: str, *, doing: str, params: dict[str, Any]) -> Iterator[Manifest]:
+    def _stream(self, path: str, *, doing: str, params: dict[str, Any], quiet_s: float) -> Iterator[Manifest]:
         """The results in a stream of server-sent events; it ends with an error that says no more than that."""
-        for line in self.rest.lines(path, doing=doing, params=params, quiet_s=QUIET_S, accept=STREAM):
+        for line in self.rest.lines(path, doing=doing, params=params, quiet_s=quiet_s, accept=STREAM):
             if not line.startswith("data: "):
                 continue
             try:

@@ -64,13 +64,17 @@ class Telling:
             self.waiting.setdefault(name, _Waiting()).queue.append(told)
         self.workflows[name] = workflow
 
-    def line(self, pod: Pod, event: Event) -> Event:
-        """Take in an event from a pod's log; it is told at once."""
+    def line(self, pod: Pod, event: Event) -> Iterator[Event]:
+        """Take in an event from a pod's log; it is told at once, but for what has to be told before it."""
+        waiting = self.waiting.get(pod.workflow, _Waiting())
+        while any(told.pod == pod.name and told.event.kind == "node-started" for told in waiting.queue):
+            waiting.since = None
+            yield from self._filled_in(waiting.queue.popleft())
         step = self.steps.setdefault(pod.name, _Step())
         if event.kind == "progress":
             step.percent, step.text = event.percent or 0, event.text
         step.faulted = step.faulted or event.kind == "fault"
-        return event
+        yield event
 
     def log_ended(self, pod: Pod) -> None:
         """Nothing more will come from this pod's log."""
