@@ -30,7 +30,7 @@ from hera.workflows.io import Input
 from steps.clients.media import Media
 from steps.clients.runstore import FolderStore, MediaStore, RunStore, log_name
 from steps.domain.children import MEDIA_TOKEN
-from steps.domain.errors import HerasphereError, NotFound, Unavailable
+from steps.domain.errors import ConfigError, HerasphereError, NotFound, Unavailable
 from steps.domain.host import SecretRef
 
 OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
@@ -164,7 +164,8 @@ def fail(error: BaseException) -> int:
     """Tell the failure in one line, leave it as the step's message, and return the exit code."""
     if isinstance(error, HerasphereError):
         line, code = str(error), error.exit_code
-        _event("fault", text=error.what, where=error.where, hint=error.hint, exit_code=code)
+        what = line if isinstance(error, ConfigError) else error.what  # every fault, not how many
+        _event("fault", text=what, where=error.where, hint=error.hint, exit_code=code)
     elif isinstance(error, Stopped):
         line, code = "stopped from outside", Unavailable.exit_code
         _event("say", text=line)

@@ -10,7 +10,7 @@ from hera.workflows.io import Output
 from steps import runtime
 from steps.clients.media import Media
 from steps.clients.runstore import log_name
-from steps.domain.errors import NotFound
+from steps.domain.errors import ConfigError, Fault, NotFound
 from tests.unit.media.serving import TOKEN, service
 
 
@@ -85,3 +85,14 @@ def test_the_local_engine_keeps_logs_itself(media: Media, monkeypatch: pytest.Mo
     monkeypatch.delenv("ARGO_NODE_ID", raising=False)
     speak(runtime.StepInput(run="run-1"))
     assert media.files("run-1") == []
+
+
+def test_a_faulty_table_is_told_with_every_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HERASPHERE_TERMINATION_LOG", str(tmp_path / "said"))
+    faults = [Fault("table", line, 1, f"fault {line}", "mend it") for line in (1, 2)]
+    assert runtime.fail(ConfigError(faults)) == 2
+    told = json.loads(capsys.readouterr().err)
+    assert (told["kind"], told["text"]) == ("fault", "table:1:1: fault 1 (mend it)\ntable:2:1: fault 2 (mend it)")
+    assert (tmp_path / "said").read_text() == told["text"]
