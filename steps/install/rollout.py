@@ -50,10 +50,11 @@ def rollout(given: Input) -> Output:
     phases = _drive(given, hosts, children, given.limit or plan.limit)
     failed = sorted(name for name, phase in phases.items() if phase != "Succeeded")
     if failed:
+        again = "with --only" if runtime.engine_socket() else f"by `hera retry {given.run}`"
         raise HostsFailed(
             f"{len(failed)} of {len(hosts)} hosts failed: {', '.join(failed)}",
             where=given.run,
-            hint="see the report; run the failed ones again with --only",
+            hint=f"see the report; run the failed ones again {again}",
         )
     return Output(succeeded=len(hosts), failed=0)
 
