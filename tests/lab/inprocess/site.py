@@ -50,14 +50,19 @@ class InProcessSite:
 
 
 @contextmanager
-def site(folder: Path, wanted: Sequence[Wanted] = TWO_SERVERS, **defaults: Any) -> Iterator[InProcessSite]:
-    """Servers esx01, esx02, ... for as long as the context lasts. `defaults` go into the table's."""
+def site(
+    folder: Path, wanted: Sequence[Wanted] = TWO_SERVERS, *, address: str = "127.0.0.1", **defaults: Any
+) -> Iterator[InProcessSite]:
+    """Servers esx01, esx02, ... for as long as the context lasts. `defaults` go into the table's.
+
+    address: of this machine, at which BMCs and hosts listen: pods of a cluster do not reach the loopback
+    """
     authority = Authority("herasphere lab")
     (folder / "ca.pem").write_text(authority.pem)
     (folder / "bmc-password").write_text(BMC_PASSWORD + "\n")
     (folder / "root-password").write_text(ROOT_PASSWORD + "\n")
     iso = make_iso(folder / "esxi.iso")
-    cert, key = authority.issue("127.0.0.1", folder)
+    cert, key = authority.issue(address, folder)
     with ExitStack() as stack:
         servers, rows = [], []
         for number, one in enumerate(wanted, start=1):
@@ -69,9 +74,12 @@ def site(folder: Path, wanted: Sequence[Wanted] = TWO_SERVERS, **defaults: Any) 
                 clock=one.clock,
                 delays=one.delays,
                 faults=one.faults,
+                api=(address, 0),
             )
             stack.callback(machine.close)
-            bmc = stack.enter_context(serve(machine, username=BMC_USER, password=BMC_PASSWORD, cert=cert, key=key))
+            bmc = stack.enter_context(
+                serve(machine, host=address, username=BMC_USER, password=BMC_PASSWORD, cert=cert, key=key)
+            )
             servers.append(Server(machine, bmc))
             rows.append(_row(number, one, machine, bmc))
         table = folder / "hosts.yaml"
