@@ -103,6 +103,18 @@ def fail_at_first(given: Fault) -> None:
             sys.exit(int(other))
 
 
+@runtime.step()
+def note_variable(given: Fault) -> None:
+    """Leave what the manifest sets as a variable, and fail as what is tried again."""
+    _append(given.file, os.environ["VARIABLE"])
+    raise Unavailable("the peer is away", where="here", hint="wait")
+
+
+@runtime.step()
+def write_nothing(given: Named) -> Listed:
+    sys.exit(0)
+
+
 class Waiting(StepInput):
     file: str
     line: str = "waiting"

@@ -3,7 +3,7 @@
 import pytest
 from hera.workflows import Steps, Workflow
 
-from tests.unit.engine.example_steps import fail_at_first, hang
+from tests.unit.engine.example_steps import fail_at_first, hang, write_nothing
 from tests.unit.engine.running import Site, node, phases, step
 
 PAST = "Pod was active on the node longer than the specified deadline"
@@ -23,6 +23,15 @@ def test_what_passes_by_itself_is_tried_again(site: Site) -> None:
     assert node(root, "try")["type"] == "Retry"
     assert node(root, "try(0)")["outputs"]["exitCode"] == "75"
     assert node(root, "try")["outputs"]["exitCode"] == node(root, "try(2)")["outputs"]["exitCode"] == "0"
+
+
+def test_an_attempt_knows_its_number(site: Site) -> None:
+    workflow = _failing("unavailable", site, times="2").to_dict()
+    (template,) = [each for each in workflow["spec"]["templates"] if "script" in each]
+    template["script"]["env"].append({"name": "VARIABLE", "value": "attempt {{retries}}"})
+    template["script"]["args"][-1] = "tests.unit.engine.example_steps:note_variable"
+    site.run(workflow)
+    assert site.lines() == ["attempt 0", "attempt 1", "attempt 2", "attempt 3"]
 
 
 def test_it_is_tried_again_no_more_often_than_the_limit(site: Site) -> None:
@@ -64,6 +73,26 @@ def test_a_process_that_nobody_saw_end_is_an_error_and_tried_again(site: Site) -
     first = node(root, "try(0)")
     assert (first["phase"], first["message"], first.get("outputs")) == ("Error", "pod deleted", None)
     assert node(root, "try(1)")["phase"] == root["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("mounted", "where"),
+    [("/tmp", "/mainctrfs"), ("/tmp/hera", "/var/run/argo/outputs/parameters")],
+)
+def test_an_output_that_is_not_written_is_an_error_that_says_where_argo_looks(
+    site: Site, mounted: str, where: str
+) -> None:
+    with Workflow(name="w", entrypoint="main") as built, Steps(name="main"):
+        step(write_nothing, name="a")
+    workflow = built.to_dict()
+    (template,) = [each for each in workflow["spec"]["templates"] if "script" in each]
+    template["script"]["volumeMounts"] = [{"name": "v", "mountPath": mounted}]
+    workflow["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+    ended = node(site.run(workflow).root, "write-nothing")
+
+    path = f"{where}/tmp/hera-outputs/parameters/names"
+    assert ended["phase"] == "Error"
+    assert ended["message"] == f"wait: Error (exit code 64): open {path}: no such file or directory"
 
 
 def test_a_policy_that_is_for_errors_only_leaves_failures(site: Site) -> None:

@@ -62,6 +62,15 @@ def test_a_failing_exit_handler_fails_a_workflow_that_succeeded(site: Site) -> N
     assert root["status"]["message"] == f"child '{node(root, 'try')['id']}' failed"
 
 
+def test_what_nobody_calls_gets_the_workflows_arguments(site: Site) -> None:
+    arguments = [Parameter(name="name", value="ana"), Parameter(name="other", value="x")]
+    with Workflow(name="w", entrypoint="main", on_exit="greet", arguments=arguments) as workflow, Steps(name="main"):
+        step(greet, "first", name="a")
+    root = site.run(workflow).root
+    assert outputs(node(root, "w.onExit"))["text"] == "ana ana"
+    assert node(root, "w.onExit")["nodeFlag"] == {"hooked": True}
+
+
 def test_a_step_creates_children_and_waits_for_them(site: Site) -> None:
     site.notes.touch()
     run = site.run(parent("a b c", notes=site.notes, until=site.notes), child())

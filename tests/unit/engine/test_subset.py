@@ -112,6 +112,14 @@ Change = Callable[[Manifest], object]
             "retryStrategy.expression: 'retries < 3' at position 1: retries is unknown here",
         ),
         (
+            lambda m: _template(m, "greet")["script"]["env"].append({"name": "A", "value": "{{retries}}"}),
+            "templates[2].script: the tag {{retries}} is unknown here",
+        ),
+        (
+            lambda m: m["spec"].update(onExit="fail-at-first"),
+            "spec.onExit: fail-at-first needs a value for file, and spec.arguments has none of that name",
+        ),
+        (
             lambda m: _template(m, "fail-at-first")["retryStrategy"].update(backoff={"duration": "soon"}),
             "backoff.duration: 'soon' is no duration",
         ),

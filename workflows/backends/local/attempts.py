@@ -14,16 +14,15 @@ from workflows.backends.local.durations import in_words, seconds_of
 from workflows.backends.local.expressions import ExpressionError, retry_is_wanted
 from workflows.backends.local.forked import INPUTS_FILE, Order
 from workflows.backends.local.nodes import Flag, Node, Nodes, Phase
+from workflows.backends.local.outputs import take_outputs, termination_message
 from workflows.backends.local.pods import Ended, Halt, run_process
-from workflows.backends.local.reading import OUTPUTS_VARIABLE, entrypoint_of, outputs_of, outputs_root, variables_of
+from workflows.backends.local.reading import OUTPUTS_VARIABLE, entrypoint_of, variables_of
 from workflows.backends.local.runfolder import RunFolder, write_json
 from workflows.backends.local.secretviews import SecretViews
-from workflows.backends.local.templating import UnknownTag, text_of
+from workflows.backends.local.templating import RETRIES, UnknownTag, text_of
 from workflows.backends.local.templating import replace as replaced
 from workflows.backends.local.walk import Leaf
 
-LONGEST_TERMINATION = 4096  # bytes, as Kubernetes keeps of a termination message
-NO_OUTPUT = "wait: Error (exit code 64): open /var/run/argo/outputs/parameters{path}: no such file or directory"
 PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -73,9 +72,10 @@ class Attempts:
         node = self.nodes.add(leaf.name, "Retry", template, boundary=leaf.boundary, inputs=leaf.inputs, flag=flag)
         node.phase = "Running"
         while True:
-            name = f"{leaf.name}({len(node.children)})"
+            number = len(node.children)
+            name = f"{leaf.name}({number})"
             node.children.append(self.nodes.id_of(name))
-            last = await self._attempt(leaf, name, "retried")
+            last = await self._attempt(replace(leaf, scope=leaf.scope | {RETRIES: str(number)}), name, "retried")
             node.copy_outputs(last)
             ending = _ending(strategy, node, last, leaf.halt) or await self._backed_off(strategy, node, last, leaf.halt)
             if ending is not None:
@@ -201,7 +201,7 @@ class Attempts:
     def _finish(self, leaf: Leaf, node: Node, folder: Path, ended: Ended) -> None:
         """The node's phase, message and outputs, as Argo infers them from a pod."""
         node.exit_code = ended.exit_code
-        missing = _take_outputs(leaf, node, folder)
+        missing = take_outputs(leaf.template, node, folder, wants_result=leaf.wants_result)
         if leaf.halt.asked and ended.exit_code != 0:
             self.nodes.finish(node, "Failed", leaf.halt.running)
         elif self.kill.asked and ended.exit_code != 0:
@@ -211,42 +211,13 @@ class Attempts:
         elif ended.exit_code is None:
             self.nodes.finish(node, "Error", "pod deleted")
         elif ended.exit_code != 0:
-            said = _termination_message(folder)
+            said = termination_message(folder)
             message = f"main: Error (exit code {ended.exit_code})" + (f": {said}" if said else "")
             self.nodes.finish(node, "Failed", message)
         elif missing:
-            self.nodes.finish(node, "Error", NO_OUTPUT.format(path=missing))
+            self.nodes.finish(node, "Error", missing)
         else:
             self.nodes.finish(node, "Succeeded")
-
-
-def _take_outputs(leaf: Leaf, node: Node, folder: Path) -> str:
-    """Fill in the node's outputs; the path of one that the script did not write and that has no default, or ''."""
-    script, missing = leaf.template["script"], ""
-    for output in outputs_of(leaf.template):
-        source = output["valueFrom"]
-        file = folder / "outputs" / source["path"].removeprefix(outputs_root(script) + "/")
-        if file.is_file():
-            node.outputs[output["name"]] = _text(file).removesuffix("\n")
-        elif "default" in source:
-            node.outputs[output["name"]] = text_of(source["default"])
-        else:
-            missing = missing or source["path"]
-    stdout = folder / "stdout"
-    if leaf.wants_result and stdout.exists():
-        node.result = _text(stdout).rstrip("\n")
-    return missing
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="backslashreplace")
-
-
-def _termination_message(folder: Path) -> str:
-    try:
-        return (folder / "termination-log").read_bytes()[-LONGEST_TERMINATION:].decode(errors="replace").strip()
-    except FileNotFoundError:
-        return ""
 
 
 def _ending(strategy: dict[str, Any], node: Node, last: Node, halt: Halt) -> tuple[Phase, str] | None:

@@ -41,16 +41,16 @@ class Ended:
 class Halt:
     """Asked for once, seen by all who wait.
 
-    running, waiting, retried: the messages of pods that run, of pods that wait, and of the nodes over their attempts
+    The messages of pods that run, of pods that wait, of the nodes over their attempts, and of nodes that are suspended.
     """
 
     def __init__(self) -> None:
         self.event = asyncio.Event()
-        self.running = self.waiting = self.retried = ""
+        self.running = self.waiting = self.retried = self.suspended = ""
 
-    def ask(self, *, running: str, waiting: str, retried: str) -> None:
+    def ask(self, *, running: str, waiting: str, retried: str, suspended: str) -> None:
         if not self.event.is_set():
-            self.running, self.waiting, self.retried = running, waiting, retried
+            self.running, self.waiting, self.retried, self.suspended = running, waiting, retried, suspended
             self.event.set()
 
     @property

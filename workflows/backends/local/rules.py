@@ -54,6 +54,8 @@ def _manifest(manifest: dict[str, Any]) -> Found:
     for key in ("entrypoint", "onExit"):
         if (key == "entrypoint" or key in spec) and spec.get(key) not in by_name:
             yield f"spec.{key}: there is no template {spec.get(key)}"
+        elif key in spec:
+            yield from _inputs_of_first(f"spec.{key}", by_name[spec[key]], spec)
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or []}
     if manifest["kind"] == "Workflow":
         yield from _mounts(templates, volumes)
@@ -72,6 +74,16 @@ def _mounts(templates: list[dict[str, Any]], volumes: dict[str, Any]) -> Found:
         for m, mount in enumerate((template.get("script") or {}).get("volumeMounts") or []):
             if mount.get("name") not in volumes:
                 yield f"spec.templates[{t}].script.volumeMounts[{m}].name: there is no volume {mount.get('name')}"
+
+
+def _inputs_of_first(path: str, template: dict[str, Any], spec: dict[str, Any]) -> Found:
+    """What nobody calls gets the workflow's arguments of the same names."""
+    for name in sorted(_needed(template) - {each["name"] for each in arguments_of(spec)}):
+        yield f"{path}: {template['name']} needs a value for {name}, and spec.arguments has none of that name"
+
+
+def _needed(template: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in inputs_of(template) if "value" not in each and "default" not in each}
 
 
 def _values(path: str, parameters: list[dict[str, Any]]) -> Found:
@@ -113,12 +125,10 @@ def _call(path: str, call: dict[str, Any], by_name: dict[str, Any]) -> Found:
         yield f"{path}.template: there is no template {call.get('template')}"
         return
     given = {each["name"] for each in arguments_of(call)}
-    declared = {each["name"]: each for each in inputs_of(template)}
-    for name in sorted(given - declared.keys()):
+    for name in sorted(given - {each["name"] for each in inputs_of(template)}):
         yield f"{path}.arguments: {template['name']} has no input {name}"
-    for name, each in declared.items():
-        if name not in given and "value" not in each and "default" not in each:
-            yield f"{path}.arguments: {template['name']} needs a value for {name}"
+    for name in sorted(_needed(template) - given):
+        yield f"{path}.arguments: {template['name']} needs a value for {name}"
     if "withItems" in call and "withParam" in call:
         yield f"{path}: withItems and withParam exclude each other"
     if "when" in call:

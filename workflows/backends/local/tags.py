@@ -6,7 +6,7 @@ from typing import Any
 
 from workflows.backends.local.expressions import tasks_named
 from workflows.backends.local.reading import arguments_of, calls, depends_of, fans_out, inputs_of, outputs_of, tasks_of
-from workflows.backends.local.templating import tags_in
+from workflows.backends.local.templating import RETRIES, tags_in
 
 OF_WORKFLOW = frozenset({"name", "namespace", "uid", "creationTimestamp", "mainEntrypoint", "serviceAccountName"})
 OF_END = frozenset({"workflow.status", "workflow.failures"})  # in what onExit calls only
@@ -35,7 +35,7 @@ def faults(spec: dict[str, Any], by_name: dict[str, dict[str, Any]]) -> Iterator
         path = f"spec.templates[{index}]"
         here = known | _known_of_inputs(template) | (OF_END if name in at_end - before else set())
         yield from _unknown(f"{path}.inputs", template.get("inputs"), known)
-        yield from _unknown(f"{path}.script", template.get("script"), here)
+        yield from _unknown(f"{path}.script", template.get("script"), here | _known_of_attempts(template))
         yield from _in_steps(path, template, by_name, here)
         yield from _in_dag(path, template, by_name, here)
 
@@ -49,6 +49,10 @@ def _known_of_workflow(spec: dict[str, Any]) -> set[str]:
 def _known_of_inputs(template: dict[str, Any]) -> set[str]:
     parameters = inputs_of(template)
     return {"inputs.parameters"} | {f"inputs.parameters.{each['name']}" for each in parameters}
+
+
+def _known_of_attempts(template: dict[str, Any]) -> set[str]:
+    return {RETRIES} if "retryStrategy" in template else set()
 
 
 def _known_of_node(prefix: str, call: dict[str, Any], by_name: dict[str, Any]) -> set[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+RETRIES = "retries"  # the number of an attempt, from 0; known in a script that may be retried
 TAG = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 Scope = Mapping[str, str]
 

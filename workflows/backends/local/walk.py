@@ -73,7 +73,7 @@ class Walk:
         node = self.nodes.add(node_name, "Suspend", name, boundary=boundary, phase="Running")
         self.changed(node)
         await self.halt.event.wait()
-        self.changed(self.nodes.finish(node, "Failed", self.halt.running))
+        self.changed(self.nodes.finish(node, "Failed", self.halt.suspended))
         return node
 
     async def _steps(self, template: Manifest, node: Node, scope: Scope) -> None:

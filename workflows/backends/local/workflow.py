@@ -68,6 +68,7 @@ class WorkflowRun:
                 running=f"workflow shutdown with strategy:  {strategy}",  # Argo's two blanks
                 waiting=f"workflow shutdown with strategy: {strategy}",
                 retried=f"Stopped with strategy '{strategy}'",
+                suspended=f"Stopped with strategy '{strategy}'",
             )
 
     async def run(self) -> None:
@@ -131,12 +132,16 @@ class WorkflowRun:
     async def _walk(
         self, attempts: Attempts, template: str, node: str, halt: Halt, more: dict[str, str] | None = None
     ) -> tuple[str, str]:
-        """Phase and message of the node that was walked; a defect of the engine is an Error, and the rest goes on."""
+        """Phase and message of the node that was walked; a defect of the engine is an Error, and the rest goes on.
+
+        The template's inputs are the workflow's arguments of the same names.
+        """
+        arguments = {each["name"]: text_of(each["value"]) for each in arguments_of(self.spec)}
         scope = self._scope() | (more or {})
         templates = {each["name"]: each for each in self.spec["templates"]}
         walk = Walk(templates, self.nodes, scope, attempts.run, self.changed, halt=halt, is_exit=more is not None)
         try:
-            ended = await walk.template(template, {}, node)
+            ended = await walk.template(template, arguments, node)
         except Exception as error:
             return "Error", self._defect(error)
         return ended.phase.replace("Skipped", "Succeeded"), ended.message
@@ -162,8 +167,8 @@ class WorkflowRun:
         end = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(self.started_at + float(seconds)))
 
         def halt() -> None:
-            over = f"retry exceeded workflow deadline {end}"
-            self.steps_halt.ask(running=PAST_DEADLINE, waiting="Step exceeded its deadline", retried=over)
+            over, late = f"retry exceeded workflow deadline {end}", "Step exceeded its deadline"
+            self.steps_halt.ask(running=PAST_DEADLINE, waiting=late, retried=over, suspended=late)
 
         asyncio.get_running_loop().call_later(float(seconds), halt)
 
