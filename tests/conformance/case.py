@@ -80,9 +80,9 @@ def step(function: Any, called: str = "", /, **given: Any) -> Any:
 
 def differences(expected: Expected, workflow: Manifest) -> list[str]:
     """Where a Workflow, from whichever engine, is not as expected."""
-    status, nodes = workflow["status"], _by_name(nodes_of(workflow))
+    status, nodes = workflow.get("status", {}), _by_name(nodes_of(workflow))
     displays = {name: node["displayName"] for name, node in nodes.items()}
-    seen = [("phase", "", expected.phase, status["phase"])]
+    seen = [("phase", "", expected.phase, status.get("phase"))]
     if expected.message is not None:
         seen.append(("message", "", expected.message, status.get("message", "").strip()))
     seen += [("phase", name, phase, nodes.get(name, {}).get("phase")) for name, phase in expected.phases.items()]
@@ -99,7 +99,13 @@ def differences(expected: Expected, workflow: Manifest) -> list[str]:
 
 
 def nodes_of(workflow: Manifest) -> list[Manifest]:
-    return list(workflow["status"].get("nodes", {}).values())
+    return list(workflow.get("status", {}).get("nodes", {}).values())
+
+
+def runs(display_name: str, workflow: Manifest | None) -> bool:
+    """Whether this node of a Workflow is running."""
+    nodes = nodes_of(workflow) if workflow else []
+    return any(node["displayName"] == display_name and node.get("phase") == "Running" for node in nodes)
 
 
 def _by_name(nodes: list[Manifest]) -> dict[str, Manifest]:

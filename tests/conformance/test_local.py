@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.case import Case, Expected, Manifest, differences, nodes_of
+from tests.conformance.case import Case, Expected, differences, runs
 from tests.conformance.cases import CASES
 from workflows.backends import local
 
@@ -45,7 +45,7 @@ def stopping(case: Case, status: Path) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(LOOK_EVERY_S):
-            if status.exists() and _runs(case.stop_when, json.loads(status.read_text())):
+            if status.exists() and runs(case.stop_when, json.loads(status.read_text())):
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
@@ -58,10 +58,6 @@ def stopping(case: Case, status: Path) -> Iterator[None]:
         over.set()
         if case.stop_when:
             watcher.join()
-
-
-def _runs(display_name: str, workflow: Manifest) -> bool:
-    return any(n["displayName"] == display_name and n["phase"] == "Running" for n in nodes_of(workflow))
 
 
 def test_a_display_name_of_two_nodes_is_nobodys() -> None:
