@@ -21,7 +21,7 @@ from tests.lab.inprocess.installation import Installation, LabDisk
 from tests.lab.inprocess.options import Delays, Faults
 from tests.lab.inprocess.site import BMC_PASSWORD, ROOT_PASSWORD, InProcessSite, Wanted, site
 
-SHORT = {"timeouts": {"boot_s": 4, "load_s": 5, "install_s": 20, "reboot_s": 20}}
+SHORT: dict[str, Any] = {"timeouts": {"boot_s": 4, "load_s": 5, "install_s": 20, "reboot_s": 20}}
 
 
 def install(folder: Path, made: InProcessSite, *words: str | Path) -> Said:
