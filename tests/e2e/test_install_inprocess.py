@@ -173,8 +173,8 @@ def test_a_server_that_never_starts_from_the_iso_is_stalled_at_boot(tmp_path: Pa
     ids=["half the ISO", "installer hangs"],
 )
 def test_a_stall_is_named_by_its_stage(tmp_path: Path, faults: Faults, stage: str) -> None:
-    timeouts = {"timeouts": {"boot_s": 20, "load_s": 4, "install_s": 4, "reboot_s": 4}}
-    with site(tmp_path, [Wanted(faults=faults)], **timeouts) as made:
+    timeouts = {"boot_s": 20, "load_s": 4, "install_s": 4, "reboot_s": 4}
+    with site(tmp_path, [Wanted(faults=faults)], timeouts=timeouts) as made:
         said = install(tmp_path, made)
         assert (said.code, stage in faults_of(said)) == (1, True), faults_of(said)
         assert_left_clean(made)
