@@ -14,7 +14,6 @@ from tests.conformance.parameters import text
         "left": "when ''true' != 'true' || 3 > 5' evaluated false",
         "each(0:x)": "when ''x' == 'y'' evaluated false",
     },
-    argo="measured",
 )
 def when(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main") as steps:
@@ -35,7 +34,6 @@ def when(name: str) -> Workflow:
         "not-empty": "when ''' != ''' evaluated false",
         "both": "when ''3' == '3' && '' == 'x'' evaluated false",
     },
-    argo="measured",
 )
 def when_a_value_is_empty(name: str) -> Workflow:
     arguments = [Parameter(name="x", value="")]
@@ -52,7 +50,6 @@ def when_a_value_is_empty(name: str) -> Workflow:
     phase="Succeeded",
     phases={"fan(0:name:h1,serial:H1)": "Skipped", "fan(1:name:h2,serial:H2)": "Succeeded"},
     messages={"fan(0:name:h1,serial:H1)": "when ''H1' != 'H1'' evaluated false"},
-    argo="measured",
 )
 def when_of_objects(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -91,7 +88,6 @@ def approval_left_out(name: str) -> Workflow:
         "nested-steps[1]": "[1]",
         "nested-steps[1].after": "after",
     },
-    argo="measured",
 )
 def nested_steps(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="outer") as workflow:

@@ -22,7 +22,6 @@ STOPPED_POD = "workflow shutdown with strategy:  Stop"  # both blanks are Argo's
     phase="Failed",
     phases={"bad": "Failed", "exit-handler-after-failure.onExit": "Succeeded"},
     outputs={"status": text("Failed")},
-    argo="measured",
 )
 def exit_handler_after_failure(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main", on_exit="bye") as workflow:
@@ -36,7 +35,6 @@ def exit_handler_after_failure(name: str) -> Workflow:
 @case(
     phase="Failed",
     phases={"greet": "Succeeded", "bad": "Failed", "exit-handler-fails.onExit": "Failed"},
-    argo="measured",
 )
 def exit_handler_fails(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main", on_exit="bye") as workflow:
@@ -50,7 +48,6 @@ def exit_handler_fails(name: str) -> Workflow:
 @case(
     phase="Failed",
     outputs={"tell-failures": {"nodes": "[0] exit-handler-learns-failures try try(0)", "said": TAKEN}},
-    argo="measured",
 )
 def exit_handler_learns_failures(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main", on_exit="bye") as workflow:
@@ -82,7 +79,6 @@ def exit_handler_of_one_step(name: str) -> Workflow:
     messages={"hold": STOPPED_POD},
     outputs={"status": text("Failed")},
     absent=("stopped[1]", "after"),
-    argo="measured",
 )
 def stopped(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main", on_exit="bye") as workflow:
@@ -101,7 +97,6 @@ def stopped(name: str) -> Workflow:
     phases={"hold": "Failed", "hold(0)": "Failed"},
     messages={"hold": STOPPED, "hold(0)": STOPPED_POD},
     absent=("hold(1)",),
-    argo="measured",
 )
 def stopped_and_not_retried(name: str) -> Workflow:
     """The step ends with 75, as on every SIGTERM."""

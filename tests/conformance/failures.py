@@ -33,7 +33,6 @@ def _one(name: str, function: Any, /, **given: str) -> Workflow:
     phases={"try": "Failed", "try(0)": "Failed", "try(1)": "Failed"},
     messages={"try": "No more retries left", "try(0)": AWAY, "try(1)": AWAY},
     absent=("try(2)",),
-    argo="measured",
 )
 def retried_until_the_limit(name: str) -> Workflow:
     return _one(name, end_with_retry, code="75")
@@ -53,7 +52,6 @@ def retried_with_success(name: str) -> Workflow:
     phase="Failed",
     messages={"try": NOT_WANTED, "try(0)": TAKEN},
     absent=("try(1)",),
-    argo="measured",
 )
 def not_retried(name: str) -> Workflow:
     return _one(name, end_with_retry, code="11")
@@ -73,7 +71,6 @@ def a_bug_is_not_retried(name: str) -> Workflow:
         "no such file or directory",
     },
     absent=("try(2)",),
-    argo="measured",
 )
 def no_output_is_an_error_and_retried(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main", volumes=[SCRATCH]) as workflow, Steps(name="main"):
@@ -86,7 +83,6 @@ def no_output_is_an_error_and_retried(name: str) -> Workflow:
     phases={"bad": "Failed", "beside": "Succeeded", "[0]": "Failed"},
     messages={"bad": "main: Error (exit code 3)"},
     absent=("after", "[1]"),
-    argo="measured",
 )
 def fails_without_retry(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main") as steps:
@@ -101,7 +97,6 @@ def fails_without_retry(name: str) -> Workflow:
     phase="Failed",
     phases={"fan(0:0)": "Succeeded", "fan(1:3)": "Failed", "fan(2:0)": "Succeeded", "[0]": "Failed"},
     absent=("fan", "after", "[1]"),
-    argo="measured",
 )
 def fan_out_of_which_one_fails(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -114,7 +109,6 @@ def fan_out_of_which_one_fails(name: str) -> Workflow:
     phase="Failed",
     phases={"try": "Failed"},
     messages={"try": "Pod was active on the node longer than the specified deadline"},
-    argo="measured",
 )
 def past_its_deadline(name: str) -> Workflow:
     return _one(name, hold_five_seconds)

@@ -18,7 +18,6 @@ def text(value: str, *, loud: bool = False) -> dict[str, str]:
     phase="Succeeded",
     phases={"[0]": "Succeeded", "greet": "Succeeded", "[1]": "Succeeded", "again": "Succeeded"},
     outputs={"greet": text("ana ana ana"), "again": text("ana ana ana")},
-    argo="measured",
 )
 def inputs_and_outputs(name: str) -> Workflow:
     arguments = [Parameter(name="who", value="ana")]
@@ -53,7 +52,6 @@ def outputs_handed_up(name: str) -> Workflow:
     phases={"leave": "Failed"},
     messages={"leave": "main: Error (exit code 3)"},
     outputs={"leave": {"text": "nothing"}},
-    argo="measured",
 )
 def default_of_an_output_after_a_failure(name: str) -> Manifest:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -64,7 +62,6 @@ def default_of_an_output_after_a_failure(name: str) -> Manifest:
 @case(
     phase="Succeeded",
     outputs={"leave": {"text": "nothing"}, "greet": text("nothing nothing")},
-    argo="measured",
 )
 def default_of_an_output_read_later(name: str) -> Manifest:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -83,7 +80,6 @@ def _with_default(manifest: Manifest, default: str) -> Manifest:
 @case(
     phase="Succeeded",
     outputs={"fan(0:name:h1,serial:H1)": text("h1/H1"), "fan(1:name:h2,serial:H2)": text("h2/H2")},
-    argo="measured",
 )
 def fan_out_over_objects(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -96,7 +92,6 @@ def fan_out_over_objects(name: str) -> Workflow:
     phase="Succeeded",
     phases={"fan(0:x1)": "Succeeded", "fan(1:x2)": "Succeeded"},
     outputs={"all": text('["x1","x2"]')},
-    argo="measured",
 )
 def fan_out_over_a_result(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
@@ -106,7 +101,7 @@ def fan_out_over_a_result(name: str) -> Workflow:
     return workflow
 
 
-@case(phase="Succeeded", phases={"fan": "Skipped"}, messages={"fan": "Skipped, empty params"}, argo="measured")
+@case(phase="Succeeded", phases={"fan": "Skipped"}, messages={"fan": "Skipped, empty params"})
 def fan_out_over_nothing(name: str) -> Workflow:
     with Workflow(name=name, entrypoint="main") as workflow, Steps(name="main"):
         hosts = step(list_hosts, "hosts", names="")
@@ -124,7 +119,6 @@ PASSWORD = {"bmc": {"password": "Tr0ub4dor&3", "not-asked-for": "x"}}
     phase="Succeeded",
     secrets=PASSWORD,
     outputs={"read-secrets": {"readable": "bmc/password:11 bmc/ca:none away/password:none bmc/not-asked-for:none"}},
-    argo="measured",
 )
 def secrets(name: str) -> Workflow:
     volume = Volume.model_validate(secrets_volume([THERE, NO_KEY, NO_SECRET]))
@@ -154,7 +148,6 @@ def _template() -> WorkflowTemplate:
         "second": text("GIVEN", loud=True),
         "read-secrets": {"readable": "bmc/password:11 away/password:none"},
     },
-    argo="measured",
 )
 def a_template_with_arguments_and_volumes(name: str) -> Workflow:
     return Workflow(

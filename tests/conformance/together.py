@@ -41,7 +41,6 @@ def _second() -> WorkflowTemplate:
     templates=(_first(), _second()),
     outputs={"start-child": {"phase": "Pending"}},
     child=Expected(phase="Succeeded", message="", phases={"greet": "Succeeded"}),
-    argo="measured",
 )
 def mutex(name: str) -> Workflow:
     """The first holds the lock while it starts the second, which waits for it."""
