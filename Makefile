@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Hera ships a script named `hera` too, and who is installed last owns it: dependencies first, then the project.
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
@@ -25,7 +25,7 @@ setup: $(VENV)/.ready ## make .venv with the locked dependencies and this projec
 
 .PHONY: packages
 packages: setup ## install the Debian packages the simulated site needs (asks for sudo when not root)
-	$(BIN)/python -m tests.lab packages --install
+	$(BIN)/python -m tests.lab packages --install --site
 
 .PHONY: demo
 demo: setup ## install two simulated servers, end to end, and show the report
@@ -63,6 +63,15 @@ lab-down: setup ## stop it, leaving nothing behind
 .PHONY: lab-status
 lab-status: setup ## say what of it is running
 	$(BIN)/python -m tests.lab status
+
+.PHONY: lab-cluster
+lab-cluster: setup ## start Kubernetes with Argo on this machine; the first time builds both, some ten minutes
+	$(BIN)/python -m tests.lab packages --install --cluster
+	$(SUDO) $(BIN)/python -m tests.lab cluster up
+
+.PHONY: lab-cluster-down
+lab-cluster-down: setup ## stop it, leaving nothing behind
+	$(SUDO) $(BIN)/python -m tests.lab cluster down
 
 .PHONY: bench
 bench: setup ## measure, and write docs/benchmarks.md

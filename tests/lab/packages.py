@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 PACKAGES = (
     "qemu-system-x86",
@@ -27,6 +27,22 @@ PACKAGES = (
 
 # The runner image, built on a base of Debian's packages and looked at from inside (tests/contract).
 RUNNER_PACKAGES = ("buildah", "debootstrap", "runc")
+
+# The lab's Kubernetes cluster (tests/lab/kube), beside what Go builds for it.
+CLUSTER_PACKAGES = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "conntrack",
+    "iptables",
+    "buildah",
+    "debootstrap",
+    "busybox-static",
+    "iproute2",
+    "ca-certificates",
+)
+
+SITE_PACKAGES = (*PACKAGES, *RUNNER_PACKAGES)
 
 # Unpacked into the cache, never installed: a kernel package would change how this machine boots.
 UNPACKED = ("linux-image-cloud-amd64", "syslinux")
@@ -52,9 +68,9 @@ def missing_commands() -> list[str]:
     return [f"{command} (package {package})" for command, package in COMMANDS.items() if shutil.which(command) is None]
 
 
-def missing_packages() -> list[str]:
-    """Those of all the lab's packages that are not installed."""
-    wanted = [*PACKAGES, *RUNNER_PACKAGES]
+def missing_packages(wanted: Sequence[str] = SITE_PACKAGES) -> list[str]:
+    """Those of these packages that are not installed."""
+    wanted = list(dict.fromkeys(wanted))
     if shutil.which("dpkg-query") is None:
         return wanted
     query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
@@ -63,18 +79,18 @@ def missing_packages() -> list[str]:
     return [name for name in wanted if name not in installed]
 
 
-def install(*, say: Callable[[str], None], ask: bool) -> bool:
+def install(wanted: Sequence[str] = SITE_PACKAGES, *, say: Callable[[str], None], ask: bool) -> bool:
     """Install what is missing; True if nothing is missing afterwards.
 
     ask: let sudo ask for a password; without, it is done only where no password is needed
     """
-    missing = missing_packages()
+    missing = missing_packages(wanted)
     if not missing:
         return True
     names = " ".join(missing)
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     if shutil.which("apt-get") is None or (sudo and not ask and not _sudo_is_silent()):
-        say(f"the simulated site is left out, it needs these Debian packages: {names}")
+        say(f"what needs these Debian packages is left out: {names}")
         return False
     say(f"installing Debian packages: {names}")
     quiet = [*sudo, "apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
@@ -86,7 +102,7 @@ def install(*, say: Callable[[str], None], ask: bool) -> bool:
         env=environment,
         check=False,
     )
-    return not missing_packages()
+    return not missing_packages(wanted)
 
 
 def _sudo_is_silent() -> bool:

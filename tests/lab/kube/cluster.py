@@ -47,9 +47,11 @@ class Cluster:
         self._containerd = Containerd(self.layout.containerd_socket)
 
     def up(self) -> None:
-        """The node is ready, volumes are there, Argo's controller and server run. Up already: nothing is touched."""
-        _refuse_without_needs()
+        """The node is ready, volumes are there, Argo's controller and server run. Up already: volumes are freed."""
+        if reason := why_not_here():
+            raise ClusterFailed(reason)
         if self.is_up:
+            self._free_volumes()
             self._say(f"the cluster is up already: {self.kubeconfig}")
             return
         self.down()
@@ -158,6 +160,13 @@ class Cluster:
         self._start("kube-proxy")
         _wait(kubelet, self._node_is_ready)
 
+    def _free_volumes(self) -> None:
+        """Volumes whose claim is gone are empty and free for another."""
+        for name in storage.released(json.loads(self.kubectl("get", "pv", "-o", "json"))):
+            self.kubectl("delete", "pv", name)
+            shutil.rmtree(self.layout.volumes / name, ignore_errors=True)
+        self._apply(storage.manifests(self.layout))
+
     def _start(self, name: str, *, inside: Process | None = None) -> Process:
         return self._processes.start(name, command(name, self.layout, self.bin), inside=inside)
 
@@ -170,11 +179,12 @@ class Cluster:
         self.kubectl("apply", "--server-side", "-f", "-", given=given)
 
 
-def _refuse_without_needs() -> None:
+def why_not_here() -> str:
+    """The reason why no cluster can run on this machine, "" when it can."""
     if os.geteuid() != 0:
-        raise ClusterFailed("the cluster needs root: run it with sudo")
-    if missing := host.missing_commands():
-        raise ClusterFailed(f"the cluster cannot run here, missing: {', '.join(missing)}")
+        return "the cluster needs root: run it with sudo"
+    missing = host.missing_commands()
+    return f"the cluster cannot run here, missing: {', '.join(missing)}" if missing else ""
 
 
 def _wait(process: Process, question: Callable[[], bool]) -> None:

@@ -69,3 +69,18 @@ class Layout:
     def namespace(self) -> Path:
         """Says that the mount namespace is ready."""
         return self.folder / "namespace-ready"
+
+    @property
+    def by_tests(self) -> Path:
+        """Is there while a cluster is up that tests brought up: the last of them takes it down."""
+        return self.folder / "by-tests"
+
+    @property
+    def lock(self) -> Path:
+        """Held by who brings the cluster up or down."""
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
+    @property
+    def users(self) -> Path:
+        """Held, together, by all tests that use the cluster."""
+        return self.folder.with_name(f"{self.folder.name}.users")

@@ -21,6 +21,12 @@ def manifests(layout: Layout) -> list[dict[str, Any]]:
     return [storage_class, *(_volume(layout, f"{CLASS}-{number:02}") for number in range(COUNT))]
 
 
+def released(volumes: dict[str, Any]) -> list[str]:
+    """Those of kubectl's list of volumes that were made here and whose claim is gone."""
+    ours = [volume for volume in volumes["items"] if volume["spec"].get("storageClassName") == CLASS]
+    return [volume["metadata"]["name"] for volume in ours if volume["status"]["phase"] == "Released"]
+
+
 def _volume(layout: Layout, name: str) -> dict[str, Any]:
     folder = layout.volumes / name
     folder.mkdir(parents=True, exist_ok=True)
