@@ -10,7 +10,7 @@ import sys
 import typer
 
 from steps.domain.errors import HerasphereError, Refused
-from workflows.cli import check, doctor, logs, media, retry, run, runs, schedule, submit
+from workflows.cli import check, deploy, doctor, logs, media, retry, run, runs, schedule, secrets, submit
 
 app = typer.Typer(
     name="hera",
@@ -26,8 +26,10 @@ runs.add_to(app)
 retry.add_to(app)
 logs.add_to(app)
 doctor.add_to(app)
+deploy.add_to(app)
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(media.app, name="media")
+app.add_typer(secrets.app, name="secrets")
 
 
 def main() -> None:

@@ -41,6 +41,9 @@ def serve(
     public_url: Annotated[str, typer.Option(metavar="URL", help="how BMCs call it, if not by its address")] = "",
     folder: Folder = None,
     library: Annotated[Path | None, typer.Option(metavar="DIR", help="take in ISOs that people put here")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="holds the control token; default: one made in its folder")
+    ] = None,
     while_used: Annotated[bool, typer.Option(hidden=True, help="end with the last run that uses it")] = False,
 ) -> None:
     """Serve until stopped. What it knows is in its folder; started again there it goes on where it was."""
@@ -56,7 +59,17 @@ def serve(
         print(line, flush=True)
 
     users = place / USERS if while_used else None
-    service.serve(place, addresses, token=token_of(place), ready=ready, users=users)
+    service.serve(
+        place, addresses, token=_token(token_file) if token_file else token_of(place), ready=ready, users=users
+    )
+
+
+def _token(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        hint = "it holds only the control token"
+        raise NotFound(f"cannot be read: {error.strerror}", where=f"--token-file {file}", hint=hint) from error
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
