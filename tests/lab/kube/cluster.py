@@ -103,6 +103,10 @@ class Cluster:
         found = [(name, self._processes.of(name)) for name in PROGRAMS]
         return [(name, process is not None and process.runs) for name, process in found]
 
+    def processes(self) -> list[Process]:
+        """The programs that run."""
+        return [process for process in self._processes.all() if process.runs]
+
     def kubectl(self, *arguments: str, given: str | None = None, timeout_s: float = 180) -> str:
         """What kubectl says, as administrator. given: its standard input"""
         return run(

@@ -1,6 +1,7 @@
 """One cluster for all the tests that run at the same time on this machine."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +11,10 @@ from typing import IO
 from tests.lab.cached import locked
 from tests.lab.kube.cluster import Cluster, why_not_here
 from tests.lab.kube.layout import DEFAULT_FOLDER
+
+
+class ClusterInUse(Exception):
+    """A cluster is up that is not for tests to take down."""
 
 
 @cache
@@ -36,6 +41,27 @@ def shared_cluster(folder: Path = DEFAULT_FOLDER) -> Iterator[Cluster]:
             with locked(layout.lock):
                 if layout.by_tests.exists() and _is_last(users):
                     cluster.down()
+
+
+@contextmanager
+def only_cluster(folder: Path = DEFAULT_FOLDER) -> Iterator[Cluster]:
+    """Nobody else uses the cluster, nor brings it up or down; it is down before and after.
+
+    Raise ClusterInUse where one is up that tests did not bring up.
+    """
+    cluster = Cluster(folder)
+    while True:
+        with cluster.layout.users.open("w") as users, locked(cluster.layout.lock):
+            if cluster.is_up and not cluster.layout.by_tests.exists():
+                raise ClusterInUse(f"a cluster is up in {folder}, and tests don't take that down")
+            if _is_last(users):
+                cluster.down()
+                try:
+                    yield cluster
+                finally:
+                    cluster.down()
+                return
+        time.sleep(2)
 
 
 def _is_last(users: IO[str]) -> bool:
