@@ -71,6 +71,19 @@ def test_what_nobody_calls_gets_the_workflows_arguments(site: Site) -> None:
     assert node(root, "w.onExit")["nodeFlag"] == {"hooked": True}
 
 
+def test_lists_of_parameters_are_written_as_argo_writes_them(site: Site) -> None:
+    arguments = [Parameter(name="p", value="<1>", enum=["<1>", "2"], description="what"), Parameter(name="q", value="")]
+    with Workflow(name="w", entrypoint="main", arguments=arguments) as workflow, Steps(name="main"):
+        step(greet, "fan", with_items=["a", "b"], name="{{item}}", times="1")
+        step(greet, "outs", name="{{steps.fan.outputs.parameters}}", times="1")
+        step(greet, "all", name="{{workflow.parameters}}", times="1")
+    root = site.run(workflow).root
+    told = '[{"is-loud":"false","text":"a"},{"is-loud":"false","text":"b"}]'
+    assert outputs(node(root, "outs"))["text"] == told
+    first = r'{"name":"p","value":"\u003c1\u003e","enum":["\u003c1\u003e","2"],"description":"what"}'
+    assert outputs(node(root, "all"))["text"] == f'[{first},{{"name":"q","value":""}}]'
+
+
 def test_a_step_creates_children_and_waits_for_them(site: Site) -> None:
     site.notes.touch()
     run = site.run(parent("a b c", notes=site.notes, until=site.notes), child())

@@ -107,12 +107,15 @@ def test_tags_are_replaced_once_and_everywhere() -> None:
 
 def test_items() -> None:
     item = {"name": "h1", "n": 1, "deep": {"b": [True], "a": "ä"}}
-    assert templating.item_scope(item)["item.deep"] == '{"a":"ä","b":[true]}'
+    assert templating.item_scope(item)["item.deep"] == '{"b":[true],"a":"ä"}'
+    assert templating.item_scope({"b": 1, "a": "<"})["item"] == '{"a":"\\u003c","b":1}'
+    assert templating.item_scope({"a": 'a<b>"c"'})["item.a"] == 'a<b>\\"c\\"'
     assert templating.item_scope(item)["item.n"] == "1"
     assert templating.item_scope("x") == {"item": "x"}
     assert templating.item_name("fan", 3, {"serial": "S(1)", "name": "h1"}) == "fan(3:name:h1,serial:S1)"
     assert templating.aggregate(["a", "1"]) == '["a","1"]'
     assert templating.aggregate(['{"b":1}', "[2]"]) == '[{"b":1},[2]]'
+    assert templating.aggregate(["a<b>&c"]) == '["a\\u003cb\\u003e\\u0026c"]'
     for text in ("", "{}", "not json"):
         with pytest.raises(templating.NotAList):
             templating.parse_list(text)

@@ -1,5 +1,6 @@
 """Real signals to a real process that runs the engine."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from steps.domain.errors import Unavailable
 from tests.unit.engine.running import Site, node
 from tests.unit.engine.waiting import AT_MOST_S, is_alive, until
+from workflows.backends.local.forked import Order
+from workflows.backends.local.pods import Ended, Halt, run_process
 
 STOPPED = ["Failed", "Stopped with strategy 'Stop'"]
 TERMINATED = ["Failed", "Stopped with strategy 'Terminate'"]
@@ -74,6 +78,18 @@ def test_a_second_ctrl_c_ends_the_exit_handlers_too(site: Site) -> None:
     assert "end a" not in site.lines()
     assert "parent ends Failed" not in site.lines()
     assert _workers(site) == []
+
+
+def test_a_step_that_is_stopped_before_it_has_begun_ends_as_one_that_is_stopped_later(tmp_path: Path) -> None:
+    (tmp_path / "inputs.json").write_text('[{"name": "name", "value": "ana"}]')
+    order = Order("tests.unit.engine.example_steps:greet", tmp_path, {"PATH": os.environ["PATH"]})
+
+    async def run() -> Ended:
+        halt = Halt()
+        halt.ask(running="", waiting="", retried="", suspended="", shutdown=True)
+        return await run_process(order, modules=[], on_line=lambda _line: None, halt=halt, kill=Halt())
+
+    assert asyncio.run(run()).exit_code == Unavailable.exit_code
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")

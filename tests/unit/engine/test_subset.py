@@ -136,6 +136,10 @@ Change = Callable[[Manifest], object]
             lambda m: _template(m, "main")["steps"].append([{"name": "again", "template": "main"}]),
             "spec.templates: main calls itself",
         ),
+        (
+            lambda m: m["spec"].update(onExit="unused"),
+            "spec.onExit: unused is a DAG, which Argo gives up when the workf",
+        ),
         (lambda m: m["spec"].update(workflowTemplateRef={"name": "t"}), "not together with workflowTemplateRef"),
     ],
 )

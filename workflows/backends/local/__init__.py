@@ -11,6 +11,8 @@ Where it differs from Argo 4.0.2, on purpose:
 - after Terminate no node stays Running
 - an output of a step that may be skipped is refused before the start; Argo waits for it for ever
 - a missing secret is refused before the start; Argo's pod waits for it for ever
+- names of a fan-out's nodes show numbers and escapes of JSON as they are written anew (2.5), not as given (2.50)
+- a DAG below onExit is refused: Argo gives it up, failed, as soon as the workflow is stopped, and leaves its pod alone
 - a value that holds two braces is not scanned again for tags
 """
 

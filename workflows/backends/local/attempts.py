@@ -65,17 +65,19 @@ class Attempts:
     async def run(self, leaf: Leaf) -> Node:
         """The script's node, fulfilled: of its only attempt, or a Retry node over all of them."""
         strategy = leaf.template.get("retryStrategy")
-        flag: Flag = "hooked" if leaf.is_exit and leaf.boundary is None else ""
+        is_handler = leaf.is_exit and leaf.boundary is None
         if strategy is None:
-            return await self._attempt(leaf, leaf.name, flag)
+            return await self._attempt(leaf, leaf.name, "hooked" if is_handler else "")
         template = leaf.template["name"]
+        flag: Flag = "hooked retried" if is_handler else ""  # Argo flags a retried handler and its attempts alike
         node = self.nodes.add(leaf.name, "Retry", template, boundary=leaf.boundary, inputs=leaf.inputs, flag=flag)
         node.phase = "Running"
         while True:
             number = len(node.children)
             name = f"{leaf.name}({number})"
             node.children.append(self.nodes.id_of(name))
-            last = await self._attempt(replace(leaf, scope=leaf.scope | {RETRIES: str(number)}), name, "retried")
+            numbered = replace(leaf, scope=leaf.scope | {RETRIES: str(number)})
+            last = await self._attempt(numbered, name, flag or "retried")
             node.copy_outputs(last)
             ending = _ending(strategy, node, last, leaf.halt) or await self._backed_off(strategy, node, last, leaf.halt)
             if ending is not None:

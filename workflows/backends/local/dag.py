@@ -1,10 +1,13 @@
-"""The tasks of a DAG, begun as soon as those they depend on have ended."""
+"""The tasks of a DAG, begun as soon as those they depend on have ended, although another branch has failed.
+
+With failFast too, as on Argo 4.0.2: it only decides whose phase the DAG takes, the first's or the last's that failed.
+"""
 
 import asyncio
 from typing import TYPE_CHECKING
 
 from workflows.backends.local.expressions import dependencies_are_met, tasks_named
-from workflows.backends.local.nodes import Node, Phase
+from workflows.backends.local.nodes import BAD, Node, Phase
 from workflows.backends.local.planning import CANNOT, Planned, Scope, plan, published, results_wanted
 from workflows.backends.local.reading import Manifest, depends_of, fans_out, tasks_of
 
@@ -36,7 +39,7 @@ class DagRun:
         self.scope = scope
         self.tasks = tasks
         self.wanted = results_wanted(template)
-        self.fail_fast = bool((template["dag"]).get("failFast", True))
+        self.fail_fast = bool(template["dag"].get("failFast", True))
         self.waits_for = {n: tasks_named(depends_of(t)) if depends_of(t) else frozenset() for n, t in tasks.items()}
         self.targets = tasks.keys() - {name for waits in self.waits_for.values() for name in waits}
         self.ended: dict[str, Node] = {}
@@ -48,20 +51,19 @@ class DagRun:
         async with asyncio.TaskGroup() as running:
             for name in self.tasks:
                 running.create_task(self._task(name))
-        self.worst = _worst({self._branch(name) for name in self.targets})
+        bad = [phase for phase in map(self._branch, sorted(self.targets)) if phase in BAD]
+        if bad or self.walk.halt.shutdown:
+            self.worst = "Failed" if self.walk.halt.shutdown else bad[0 if self.fail_fast else -1]
 
     async def _task(self, name: str) -> None:
         for other in self.waits_for[name]:
             await self.done[other].wait()
-        if not (self.fail_fast and self._target_failed()):
+        if not self.walk.halt.shutdown:  # Argo makes no more nodes then
             try:
                 self.ended[name] = await self._run(name)
             except CANNOT as error:
                 self.ended[name] = self._spoilt(name, str(error))
         self.done[name].set()
-
-    def _target_failed(self) -> bool:
-        return any(self.ended[name].is_bad for name in self.targets if name in self.ended)
 
     def _branch(self, name: str) -> Phase:
         """The phase of a task; one that was left out takes the worst of those it waited for."""

@@ -37,7 +37,6 @@ def run_step(order: Order, stderr: Connection) -> None:
     runtime.leave_on_sigterm()
     # with the signals still blocked: a thread that can take one would let it through where a step holds it back
     threading.Thread(target=_end_with_engine, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)
@@ -52,6 +51,7 @@ def run_step(order: Order, stderr: Connection) -> None:
 
 def _exit_code() -> int:
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)  # one that came before is taken here
         runner._run()
     except SystemExit as ending:
         if ending.code is None or isinstance(ending.code, int):

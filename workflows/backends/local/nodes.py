@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 NodeType = Literal["Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped", "Suspend"]
 Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Error", "Skipped", "Omitted"]
-Flag = Literal["", "retried", "hooked"]
+Flag = Literal["", "retried", "hooked", "hooked retried"]
 BAD = ("Failed", "Error")
 FULFILLED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
@@ -61,7 +61,7 @@ class Node:
             "inputs": {"parameters": _parameters(self.inputs)} if self.inputs else {},
             "outputs": outputs,
             "children": list(self.children),
-            "nodeFlag": {self.flag: True} if self.flag else {},
+            "nodeFlag": dict.fromkeys(self.flag.split(), True),
         }
         return {key: value for key, value in full.items() if value}
 

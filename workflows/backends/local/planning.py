@@ -1,6 +1,5 @@
 """What a step or task becomes when its turn comes, and what its end makes known to those after it."""
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from workflows.backends.local.templating import (
     UnknownTag,
     aggregate,
     aggregate_results,
+    go_json,
     item_name,
     item_scope,
     parse_list,
@@ -73,7 +73,7 @@ def published(prefix: str, call: Manifest, nodes: list[Node]) -> Scope:
         names = dict.fromkeys(name for node in done for name in node.outputs)
         by_name = {name: [node.outputs[name] for node in done if name in node.outputs] for name in names}
         known = {f"{prefix}.outputs.parameters.{name}": aggregate(values) for name, values in by_name.items()}
-        known[f"{prefix}.outputs.parameters"] = json.dumps([node.outputs for node in done if node.outputs])
+        known[f"{prefix}.outputs.parameters"] = go_json([d.outputs for d in done if d.outputs], sort_keys=True)
         known[f"{prefix}.outputs.result"] = aggregate_results([d.result for d in done if d.result is not None])
         return known
     node = nodes[0]

@@ -41,15 +41,18 @@ class Ended:
 class Halt:
     """Asked for once, seen by all who wait.
 
-    The messages of pods that run, of pods that wait, of the nodes over their attempts, and of nodes that are suspended.
+    shutdown: because somebody wants it; else because time is up
+    The others are the messages of pods that run, that wait, of nodes over attempts, and of nodes that are suspended.
     """
 
     def __init__(self) -> None:
         self.event = asyncio.Event()
         self.running = self.waiting = self.retried = self.suspended = ""
+        self.shutdown = False
 
-    def ask(self, *, running: str, waiting: str, retried: str, suspended: str) -> None:
+    def ask(self, *, running: str, waiting: str, retried: str, suspended: str, shutdown: bool) -> None:
         if not self.event.is_set():
+            self.shutdown = shutdown
             self.running, self.waiting, self.retried, self.suspended = running, waiting, retried, suspended
             self.event.set()
 

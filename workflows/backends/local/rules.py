@@ -65,6 +65,7 @@ def _manifest(manifest: dict[str, Any]) -> Found:
     yield from problems
     if not problems:
         yield from _cycles(by_name)
+        yield from _dags_at_the_end(spec, by_name)
         yield from tags.faults(spec, by_name)
 
 
@@ -189,9 +190,20 @@ def _dag(path: str, tasks: list[dict[str, Any]]) -> Found:
             yield f"{place}.depends: there is no task {name}"
 
 
+def _called(by_name: dict[str, Any]) -> dict[str, set[str]]:
+    return {name: {call["template"] for _, call in calls("", t)} for name, t in by_name.items()}
+
+
+def _dags_at_the_end(spec: dict[str, Any], by_name: dict[str, Any]) -> Found:
+    """When a workflow is stopped Argo calls every DAG failed at once, in the exit handler too."""
+    for name in sorted(tags.reachable(_called(by_name), [spec["onExit"]] if "onExit" in spec else [])):
+        if tasks_of(by_name.get(name, {})):
+            yield f"spec.onExit: {name} is a DAG, which Argo gives up when the workflow is stopped; use steps"
+
+
 def _cycles(by_name: dict[str, Any]) -> Found:
     """Templates that call themselves, tasks that wait for themselves."""
-    graph = {n: {call["template"] for _, call in calls("", t)} for n, t in by_name.items()}
+    graph = _called(by_name)
     yield from (f"spec.templates: {name} calls itself" for name in graph if name in tags.reachable(graph, graph[name]))
     for name, template in by_name.items():
         tasks = {task["name"]: task for task in tasks_of(template)}

@@ -73,18 +73,21 @@ def parse_list(text: str) -> list[Any]:
 def item_scope(item: Any) -> dict[str, str]:
     """{{item}}, and for an object {{item.key}} for each of its keys."""
     if isinstance(item, dict):
-        return {"item": _compact(item)} | {f"item.{key}": _plain(value) for key, value in item.items()}
-    return {"item": _plain(item)}
+        whole = {"item": go_json(dict(sorted(item.items())))}
+        return whole | {f"item.{key}": _shown(value) for key, value in item.items()}
+    if isinstance(item, list):
+        return {"item": go_json(item)}
+    return {"item": item if isinstance(item, str) else _shown(item)}
 
 
 def item_name(name: str, index: int, item: Any) -> str:
     """The name of one node of a fan-out: `host(0:esx01)`, `host(0:bmc:10.0.0.1,name:esx01)`."""
     if isinstance(item, dict):
-        label = ",".join(sorted(f"{key}:{_plain(value)}" for key, value in item.items()))
+        label = ",".join(sorted(f"{key}:{_shown(value)}" for key, value in item.items()))
     elif isinstance(item, list):
-        label = "[" + " ".join(_plain(each) for each in item) + "]"
+        label = "[" + " ".join(_shown(each) for each in item) + "]"
     else:
-        label = _plain(item)
+        label = _shown(item)
     return f"{name}({index}:{label.replace('(', '').replace(')', '')})"
 
 
@@ -95,21 +98,29 @@ def aggregate(values: list[str]) -> str:
         try:
             parsed.append(json.loads(value))
         except ValueError:
-            return _compact(values)
-    return _compact(parsed) if all(isinstance(each, dict | list) for each in parsed) else _compact(values)
+            return go_json(values)
+    return go_json(parsed, sort_keys=True) if all(isinstance(each, dict | list) for each in parsed) else go_json(values)
 
 
 def aggregate_results(results: list[str]) -> str:
     """One list of the results of a fan-out, each of which must be JSON, as Argo has it."""
     try:
-        return _compact([json.loads(result) for result in results])
+        return go_json([json.loads(result) for result in results])
     except ValueError as error:
         raise NotAList(f"a result of a fan-out is no JSON: {error}") from None
 
 
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else _compact(value)
+def go_json(value: Any, *, sort_keys: bool = False) -> str:
+    """JSON as Argo writes it into parameters: without blanks, and safe within HTML."""
+    text = _compact(value, sort_keys=sort_keys)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _shown(value: Any) -> str:
+    """As in names and as {{item.key}}: a text keeps the escapes that it has in JSON."""
+    text = _compact(value)
+    return text[1:-1] if isinstance(value, str) else text
+
+
+def _compact(value: Any, *, sort_keys: bool = False) -> str:
+    return json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)

@@ -16,8 +16,8 @@ from workflows.backends.local.locks import Locks
 from workflows.backends.local.nodes import FULFILLED, Node, Nodes, timestamp
 from workflows.backends.local.pods import Halt
 from workflows.backends.local.reading import Manifest, arguments_of
+from workflows.backends.local.templating import go_json, text_of
 from workflows.backends.local.templating import replace as replaced
-from workflows.backends.local.templating import text_of
 from workflows.backends.local.walk import Walk
 
 STATUS_EVERY_S = 0.5  # workflow.json is written no more often than this while the workflow runs
@@ -69,6 +69,7 @@ class WorkflowRun:
                 waiting=f"workflow shutdown with strategy: {strategy}",
                 retried=f"Stopped with strategy '{strategy}'",
                 suspended=f"Stopped with strategy '{strategy}'",
+                shutdown=True,
             )
 
     async def run(self) -> None:
@@ -122,7 +123,7 @@ class WorkflowRun:
         self._set_deadline()
         phase, message = await self._walk(attempts, self.spec["entrypoint"], self.name, self.steps_halt)
         if "onExit" in self.spec and not self.kill.asked:
-            end = {"workflow.status": phase, "workflow.failures": json.dumps(json.dumps(self.nodes.failures() or None))}
+            end = {"workflow.status": phase, "workflow.failures": json.dumps(go_json(self.nodes.failures() or None))}
             at_exit = await self._walk(attempts, self.spec["onExit"], f"{self.name}.onExit", self.kill, end)
             if phase == "Succeeded":
                 phase, message = at_exit
@@ -168,12 +169,12 @@ class WorkflowRun:
 
         def halt() -> None:
             over, late = f"retry exceeded workflow deadline {end}", "Step exceeded its deadline"
-            self.steps_halt.ask(running=PAST_DEADLINE, waiting=late, retried=over, suspended=late)
+            self.steps_halt.ask(running=PAST_DEADLINE, waiting=late, retried=over, suspended=late, shutdown=False)
 
         asyncio.get_running_loop().call_later(float(seconds), halt)
 
     def _scope(self) -> dict[str, str]:
-        parameters = [each | {"value": text_of(each["value"])} for each in arguments_of(self.spec)]
+        parameters = [_as_argo_lists(each) for each in arguments_of(self.spec)]
         scope = {
             "workflow.name": self.name,
             "workflow.namespace": str(self.metadata.get("namespace", "default")),
@@ -181,7 +182,7 @@ class WorkflowRun:
             "workflow.creationTimestamp": str(self.metadata["creationTimestamp"]),
             "workflow.mainEntrypoint": str(self.spec["entrypoint"]),
             "workflow.serviceAccountName": str(self.spec.get("serviceAccountName", "")),
-            "workflow.parameters": json.dumps(parameters),
+            "workflow.parameters": go_json(parameters),
         }
         scope |= {f"workflow.parameters.{each['name']}": each["value"] for each in parameters}
         for kind in ("labels", "annotations"):
@@ -234,3 +235,11 @@ class WorkflowRun:
         """What differs from one run of a template to the next."""
         shutdown = {"shutdown": self.shutdown} if self.shutdown else {}
         return {"arguments": self.spec.get("arguments") or {}} | shutdown
+
+
+def _as_argo_lists(parameter: Manifest) -> Manifest:
+    """A parameter as {{workflow.parameters}} has it: everything is text, in this order."""
+    texts = {key: text_of(parameter[key]) for key in ("name", "default", "value", "description") if key in parameter}
+    enum = {"enum": [text_of(choice) for choice in parameter["enum"]]} if parameter.get("enum") else {}
+    description = {"description": texts.pop("description")} if texts.get("description") else {}
+    return texts | enum | description
