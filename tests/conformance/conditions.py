@@ -3,8 +3,9 @@
 from hera.workflows import DAG, Parameter, Step, Steps, Suspend, Task, Workflow
 
 from tests.conformance.case import case, step
-from tests.conformance.example_steps import end, greet, list_hosts
+from tests.conformance.example_steps import end, greet, leave_with_retry, list_hosts, take_a_while
 from tests.conformance.parameters import text
+from workflows.defaults import SCRATCH
 
 
 @case(
@@ -142,6 +143,30 @@ def dag_depends(name: str) -> Workflow:
         }.items():
             task: Task = step(greet, called, name="a", times="1")
             task.depends = depends
+    return workflow
+
+
+@case(
+    phase="Failed",
+    phases={"bad": "Failed", "begun": "Succeeded", "next": "Succeeded", "last": "Succeeded"},
+)
+def dag_whose_other_branch_goes_on(name: str) -> Workflow:
+    """In spite of failFast, which is the default."""
+    with Workflow(name=name, entrypoint="main") as workflow, DAG(name="main"):
+        step(end, "bad", code="3")
+        begun: Task = step(take_a_while, "begun")
+        following: Task = step(greet, "next", name="a")
+        last: Task = step(greet, "last", name="a")
+        begun >> following
+        following >> last
+    return workflow
+
+
+@case(phase="Failed", phases={"a": "Failed", "b": "Error"})
+def dag_takes_the_first_targets_phase(name: str) -> Workflow:
+    with Workflow(name=name, entrypoint="main", volumes=[SCRATCH]) as workflow, DAG(name="main"):
+        step(leave_with_retry, "b", code="0")
+        step(end, "a", code="3")
     return workflow
 
 

@@ -1,6 +1,6 @@
 """Cases of how workflows end: exit handlers, and Stop in the middle."""
 
-from hera.workflows import Parameter, Step, Steps, Suspend, Workflow
+from hera.workflows import DAG, Parameter, Step, Steps, Suspend, Task, Workflow
 
 from tests.conformance.case import case, step
 from tests.conformance.example_steps import (
@@ -68,6 +68,42 @@ def exit_handler_of_one_step(name: str) -> Workflow:
     arguments = [Parameter(name="name", value="ana")]
     with Workflow(name=name, entrypoint="main", on_exit="greet", arguments=arguments) as workflow, Steps(name="main"):
         step(greet, name="a")
+    return workflow
+
+
+@case(
+    phase="Failed",
+    phases={"greet": "Succeeded", "exit-handler-retried.onExit": "Failed", "exit-handler-retried.onExit(1)": "Failed"},
+    messages={"exit-handler-retried.onExit": "No more retries left"},
+)
+def exit_handler_retried(name: str) -> Workflow:
+    arguments = [Parameter(name="code", value="75")]
+    with Workflow(name=name, entrypoint="main", on_exit="end-with-retry", arguments=arguments) as workflow:
+        with Steps(name="main"):
+            step(greet, name="a")
+        with Steps(name="unused"):
+            step(end_with_retry, code="75")
+    return workflow
+
+
+@case(
+    phase="Failed",
+    message=STOPPED,
+    stop_when="hold",
+    phases={"stopped-in-a-dag": "Failed", "hold": "Failed", "stopped-in-a-dag.onExit": "Succeeded"},
+    messages={"hold": STOPPED_POD},
+    absent=("after", "after-failure"),
+)
+def stopped_in_a_dag(name: str) -> Workflow:
+    with Workflow(name=name, entrypoint="main", on_exit="bye") as workflow:
+        with DAG(name="main"):
+            held: Task = step(hold)
+            after: Task = step(greet, "after", name="a")
+            after_failure: Task = step(greet, "after-failure", name="a")
+            held >> after
+            held.on_failure(after_failure)
+        with Steps(name="bye"):
+            step(greet, name="a")
     return workflow
 
 

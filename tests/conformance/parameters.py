@@ -90,6 +90,30 @@ def fan_out_over_objects(name: str) -> Workflow:
 
 @case(
     phase="Succeeded",
+    phases={"fan(0:a<b>&)": "Succeeded", 'fan(1:\\"q\\")': "Succeeded", "fan(2:1.5)": "Succeeded"},
+    outputs={
+        "one": text(r'["a\u003cb\u003e\u0026","\"q\"","1.5"]'),
+        "all": text(
+            r'[{"is-loud":"false","text":"a\u003cb\u003e\u0026"},{"is-loud":"false","text":"\"q\""},'
+            r'{"is-loud":"false","text":"1.5"}]'
+        ),
+        "own": text('[{"name":"items","value":"2"},{"name":"x","value":"","enum":["","y"],"description":"a choice"}]'),
+    },
+)
+def lists_of_outputs_and_parameters(name: str) -> Workflow:
+    """As text, to the letter."""
+    choice = Parameter(name="x", value="", enum=["", "y"], description="a choice")
+    arguments = [Parameter(name="items", value="2"), choice]
+    with Workflow(name=name, entrypoint="main", arguments=arguments) as workflow, Steps(name="main"):
+        step(greet, "fan", with_items=["a<b>&", '"q"', 1.5], name="{{item}}", times="1")
+        step(greet, "one", name="{{steps.fan.outputs.parameters.text}}", times="1")
+        step(greet, "all", name="{{steps.fan.outputs.parameters}}", times="1")
+        step(greet, "own", name="{{workflow.parameters}}", times="1")
+    return workflow
+
+
+@case(
+    phase="Succeeded",
     phases={"fan(0:x1)": "Succeeded", "fan(1:x2)": "Succeeded"},
     outputs={"all": text('["x1","x2"]')},
 )
