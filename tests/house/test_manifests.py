@@ -11,8 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.lab.kube.argocli import argo_cli
-from workflows.catalog import CATALOG, template
+from tests.lab.kube.fixture import why_not
+from tests.lab.kube.lint import lint
+from workflows.catalog import CATALOG, template, workflow
+from workflows.deploy.objects import objects
+from workflows.deploy.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PINNED = ROOT / "tests" / "lab" / "argo"
@@ -64,16 +67,19 @@ def test_the_schema_finds_a_wrong_type_and_an_unknown_field() -> None:
     assert len(faults(broken)) == 2
 
 
+@pytest.mark.lab
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_argo_lint(tmp_path: Path) -> None:
-    argo = argo_cli()
-    if argo is None:
-        pytest.skip("argo is neither on PATH nor built (make lab-cluster)")
-    for name in CATALOG:
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(template(name)))
-    result = subprocess.run(
-        [str(argo), "lint", "--offline", "--kubeconfig", "/dev/null", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    argos = [each for each in objects(Settings()) if each["apiVersion"].startswith("argoproj.io")]
+    assert {each["kind"] for each in argos} == {"WorkflowTemplate", "CronWorkflow"}
+    run = workflow("install-hosts", run="r-1", parameters={"table": "hosts: []"})
+    run["metadata"]["namespace"] = Settings().namespace
+    assert lint(tmp_path, [*argos, run]) == ""
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_argo_lint_finds_a_misspelt_argument(tmp_path: Path) -> None:
+    broken = template("sweep")
+    broken["spec"]["templates"][0]["steps"][0][0]["arguments"]["parameters"][0]["name"] = "rum"
+    assert "run" in lint(tmp_path, [broken])
