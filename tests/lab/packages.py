@@ -39,6 +39,7 @@ CLUSTER_PACKAGES = (
     "debootstrap",
     "busybox-static",
     "iproute2",
+    "kmod",
     "ca-certificates",
 )
 

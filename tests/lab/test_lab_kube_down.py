@@ -37,7 +37,7 @@ def machine() -> dict[str, Any]:
         "addresses": re.findall(r"inet6? \S+", said("ip", "address", "show", "dev", "lo")),
         "routes": said("ip", "route", "show", "table", "all"),
         "rules": [line for program in ("iptables", "ip6tables") for line in rules(program)],
-        "settings": {name: Path("/proc/sys", name).read_text() for name in SETTINGS},
+        "settings": {name: path.read_text() for name in SETTINGS if (path := Path("/proc/sys", name)).exists()},
         "folders": {name: Path(name).exists() for name in (*COVERED, "/etc/cni", "/opt/containerd", "/run/netns")},
         "cgroups": sorted(path.name for pattern in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(pattern)),
         "pods": pod_processes(),

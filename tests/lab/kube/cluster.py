@@ -90,13 +90,15 @@ class Cluster:
 
     @property
     def is_up(self) -> bool:
-        """Every program runs and the node is ready."""
-        if not all(runs for _, runs in self.status()):
+        """Every program runs and the node is ready; a busy one gets time, as it is taken down for a no."""
+        kubelet = self._processes.of("kubelet")
+        if kubelet is None or not all(runs for _, runs in self.status()):
             return False
         try:
-            return self._node_is_ready()
+            _wait(kubelet, self._node_is_ready)
         except ClusterFailed:
             return False
+        return True
 
     def status(self) -> list[tuple[str, bool]]:
         """Each program, and whether it runs."""

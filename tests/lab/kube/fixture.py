@@ -52,7 +52,7 @@ def only_cluster(folder: Path = DEFAULT_FOLDER) -> Iterator[Cluster]:
     cluster = Cluster(folder)
     while True:
         with cluster.layout.users.open("w") as users, locked(cluster.layout.lock):
-            if cluster.is_up and not cluster.layout.by_tests.exists():
+            if cluster.processes() and not cluster.layout.by_tests.exists():
                 raise ClusterInUse(f"a cluster is up in {folder}, and tests don't take that down")
             if _is_last(users):
                 cluster.down()

@@ -15,11 +15,14 @@ from tests.lab.kube.processes import ClusterFailed, run
 SETTINGS = (
     "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "vm/panic_on_oom",
     "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+    "net/bridge/bridge-nf-call-iptables",
 )  # fmt: skip
 # Fixed places where containerd, the kubelet and CNI write: they get others in their mount namespace
 COVERED = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/run/containerd")
 CHAINS = ("KUBE-", "CNI-")
 CGROUP = "kubepods"
+# Pods share a bridge: without this an answer from one to another goes past the rules that know of its service
+BRIDGE_FILTER, BRIDGE_FILTER_MODULE = Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), "br_netfilter"
 
 
 def refuse_another() -> None:
@@ -32,15 +35,19 @@ def refuse_another() -> None:
 
 def prepare(layout: Layout) -> None:
     """The node's address is there and packets are forwarded; how it was is in the cluster's folder."""
+    modules = [] if BRIDGE_FILTER.exists() else [BRIDGE_FILTER_MODULE]
+    for module in modules:
+        run(["modprobe", module])
     paths = [Path("/proc/sys", name) for name in SETTINGS]
     before = {str(path): path.read_text().strip() for path in paths if path.exists()}
     absent = [str(path) for name in COVERED for path in _missing(Path(name))]
-    layout.host_before.write_text(json.dumps({"settings": before, "made": absent}))
+    layout.host_before.write_text(json.dumps({"settings": before, "made": absent, "modules": modules}))
     for name in COVERED:
         Path(name).mkdir(parents=True, exist_ok=True)
         _cover(layout, name).mkdir(parents=True, exist_ok=True)
     run(["ip", "address", "replace", f"{NODE_ADDRESS}/32", "dev", "lo"])
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for path in (Path("/proc/sys/net/ipv4/ip_forward"), BRIDGE_FILTER):
+        path.write_text("1")
 
 
 def mount_namespace_command(layout: Layout) -> list[str]:
@@ -68,6 +75,8 @@ def restore(layout: Layout) -> None:
     for name, value in before["settings"].items():
         if Path(name).read_text().strip() != value:
             Path(name).write_text(value)
+    for module in before.get("modules", ()):  # somebody else may use it by now
+        subprocess.run(["modprobe", "--remove", module], capture_output=True, check=False)
     for name in reversed(before["made"]):
         with suppress(OSError):  # somebody else keeps files there by now
             Path(name).rmdir()
@@ -84,6 +93,7 @@ def missing_commands() -> list[str]:
     packages = {
         "containerd": "containerd", "runc": "runc", "iptables": "iptables", "conntrack": "conntrack",
         "buildah": "buildah", "ip": "iproute2", "unshare": "util-linux", "busybox": "busybox-static",
+        "modprobe": "kmod",
     }  # fmt: skip
     missing = [f"{command} (package {package})" for command, package in packages.items() if not shutil.which(command)]
     return missing if Path("/usr/lib/cni/bridge").exists() else [*missing, "CNI (package containernetworking-plugins)"]

@@ -89,15 +89,18 @@ class Processes:
 
 def run(command: Sequence[str], *, given: str | None = None, timeout_s: float = 120) -> str:
     """Standard output of a command that succeeded."""
-    done = subprocess.run(
-        command,
-        input=given,
-        stdin=None if given is not None else subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        errors="replace",
-    )
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            stdin=None if given is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClusterFailed(f"{' '.join(command[:6])} took longer than {timeout_s:.0f} s") from error
     if done.returncode:
         raise ClusterFailed(f"{' '.join(command[:6])} failed ({done.returncode}): {done.stderr.strip()[-2000:]}")
     return done.stdout
