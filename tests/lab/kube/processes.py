@@ -14,6 +14,8 @@ from tests.lab.children import start
 
 PATIENCE_S = 15
 
+_CHILDREN: "dict[int, subprocess.Popen[bytes]]" = {}  # those that this process started, until they are collected
+
 
 class ClusterFailed(Exception):
     """The cluster did not come up or does not answer; the text has the reason."""
@@ -30,6 +32,8 @@ class Process:
 
     @property
     def runs(self) -> bool:
+        if (child := _CHILDREN.get(self.pid)) and child.poll() is not None:
+            del _CHILDREN[self.pid]
         return _start_time(self.pid) == self.started
 
     def end(self) -> None:
@@ -63,6 +67,7 @@ class Processes:
         log = self._logs / f"{name}.log"
         with log.open("ab") as file:
             child = start(entered, file, outlives_us=True)
+        _CHILDREN[child.pid] = child
         process = Process(name, child.pid, _start_time(child.pid) or 0, log)
         (self._folder / name).write_text(json.dumps({"pid": process.pid, "started": process.started}))
         return process
