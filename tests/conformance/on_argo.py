@@ -17,7 +17,7 @@ from workflows.backends.argo.api import KubernetesBackend
 from workflows.backends.argo.backend import Which
 from workflows.backends.argo.changes import FINISHED
 from workflows.backends.argo.watching import Watching
-from workflows.defaults import IMAGE, SCRATCH
+from workflows.defaults import SCRATCH
 
 AT_ONCE = 4  # workflows; each pod costs a processor some seconds
 TAKE_AT_MOST_S = 1800.0
@@ -41,14 +41,14 @@ PLACES = {
 
 
 @contextmanager
-def namespace(kube: Kube, cases: Sequence[Case]) -> Iterator[KubernetesBackend]:
+def namespace(kube: Kube, cases: Sequence[Case], *, image: str) -> Iterator[KubernetesBackend]:
     """A new namespace with all that the cases need but their workflows; gone afterwards, with whatever is in it."""
     name = f"conformance-{uuid4().hex[:6]}"
     backend = KubernetesBackend(Kube(kube.api, name))
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
     backend.rest.call("POST", "/api/v1/namespaces", doing=f"create namespace {name}", body=body)
     try:
-        for each in _needed(cases):
+        for each in _needed(cases, image):
             doing = f"create {each['kind']} {each['metadata']['name']}"
             backend.rest.call("POST", PLACES[each["kind"]].format(name), doing=doing, body=each)
         yield backend
@@ -68,7 +68,7 @@ def namespace(kube: Kube, cases: Sequence[Case]) -> Iterator[KubernetesBackend]:
         )
 
 
-def _needed(cases: Sequence[Case]) -> Iterator[Manifest]:
+def _needed(cases: Sequence[Case], image: str) -> Iterator[Manifest]:
     about = {"metadata": {"name": ACCOUNT}}
     rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
     yield {"apiVersion": "v1", "kind": "ServiceAccount"} | about
@@ -84,10 +84,10 @@ def _needed(cases: Sequence[Case]) -> Iterator[Manifest]:
     for name, keys in {name: keys for case in cases for name, keys in case.secrets.items()}.items():
         yield {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(keys)}
     for template in (template for case in cases for template in case.templates):
-        yield for_pods(template.to_dict())
+        yield for_pods(template.to_dict(), image)
 
 
-def for_pods(manifest: Manifest) -> Manifest:
+def for_pods(manifest: Manifest, image: str) -> Manifest:
     """The same with what a pod needs: image, account, a place to write, and the module of the steps."""
     manifest = copy.deepcopy(manifest)
     spec = manifest["spec"]
@@ -100,7 +100,7 @@ def for_pods(manifest: Manifest) -> Manifest:
     spec["securityContext"] = {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001}
     for script in (template["script"] for template in spec["templates"] if "script" in template):
         script |= {
-            "image": IMAGE,
+            "image": image,
             "imagePullPolicy": "IfNotPresent",
             "securityContext": {"readOnlyRootFilesystem": True},
         }
@@ -117,8 +117,9 @@ def _with(named: list[Manifest] | None, *more: Manifest) -> list[Manifest]:
 class Conforming:
     """Submits cases to a namespace, as many as may run, and stops those that are to be stopped."""
 
-    def __init__(self, backend: KubernetesBackend, cases: Sequence[Case]) -> None:
+    def __init__(self, backend: KubernetesBackend, cases: Sequence[Case], *, image: str) -> None:
         self.backend = backend
+        self.image = image
         self.waiting = list(cases)
         self.under_way: list[Case] = []
         self.seen: dict[str, Manifest] = {}
@@ -154,7 +155,7 @@ class Conforming:
         self.under_way = [case for case in self.under_way if not self._is_over(case)]
         while self.waiting and len(self.under_way) < AT_ONCE:
             case = self.waiting.pop(0)
-            self.backend.create(for_pods(case.manifest()))
+            self.backend.create(for_pods(case.manifest(), self.image))
             self.under_way.append(case)
         if not self.under_way:
             self.over.set()

@@ -1,31 +1,38 @@
 """The conformance cases on the simulated site's Kubernetes, with Argo itself."""
 
-import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from steps.clients.kube import connect
 from tests.conformance.case import Case, Manifest, differences, unlike
 from tests.conformance.cases import CASES
-from tests.conformance.on_argo import Conforming, namespace
+from tests.conformance.on_argo import Conforming, for_pods, namespace
 from tests.conformance.on_local import run_here
+from tests.lab.kube.cluster import Cluster
+from tests.lab.kube.fixture import shared_cluster, why_not
+from tests.lab.runner_image import runner_image
 
-KUBECONFIG = Path(os.environ.get("HERASPHERE_E2E_KUBECONFIG", "/tmp/herasphere-cluster/kubeconfig"))
-
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(not KUBECONFIG.exists(), reason=f"no cluster: there is no {KUBECONFIG} (make lab-cluster)"),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
 
 @pytest.fixture(scope="module")
-def ended() -> Iterator[dict[str, Manifest]]:
+def cluster() -> Iterator[Cluster]:
+    with shared_cluster() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def ended(cluster: Cluster) -> Iterator[dict[str, Manifest]]:
     """What became of all workflows, by their names."""
-    kube = connect(kubeconfig=str(KUBECONFIG))
-    with kube.api, namespace(kube, CASES) as backend:
-        yield Conforming(backend, CASES).run()
+    built = runner_image()
+    image = cluster.load_image(built.archive, built.name)
+    kube = connect(kubeconfig=str(cluster.kubeconfig))
+    with kube.api, namespace(kube, CASES, image=image) as backend:
+        yield Conforming(backend, CASES, image=image).run()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -40,3 +47,16 @@ def test_every_node_is_as_on_the_local_engine(case: Case, ended: dict[str, Manif
     run = run_here(case, tmp_path)
     for workflow in (run.root, *run.children):
         assert unlike(ended[workflow["metadata"]["name"]], workflow) == []
+
+
+def test_argo_lint(cluster: Cluster, tmp_path: Path) -> None:
+    for case in CASES:
+        manifests = [case.manifest(), *(template.to_dict() for template in case.templates)]
+        (tmp_path / f"{case.name}.yaml").write_text(yaml.safe_dump_all(for_pods(each, "image") for each in manifests))
+    done = subprocess.run(
+        [cluster.bin / "argo", "lint", "--offline", "--kubeconfig", "/dev/null", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
