@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.lab.here import network_for_tests
 from tests.lab.kube.build import programs
 from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import shared_cluster, why_not
 from tests.lab.kube.images import PAUSE, images
 from tests.lab.kube.layout import NODE_ADDRESS
+from tests.lab.network import LabNetwork
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
@@ -34,6 +37,15 @@ def cluster() -> Iterator[Cluster]:
         apply(shared, role + "/v1", "RoleBinding", "steps", roleRef=reference, subjects=[subject])
         yield shared
         shared.kubectl("delete", "namespace", NAMESPACE)
+
+
+@pytest.fixture
+def site_network() -> Iterator[LabNetwork]:
+    """With one address on it."""
+    network = network_for_tests("k", 9)
+    network.up(1)
+    yield network
+    network.down()
 
 
 def apply(cluster: Cluster, version: str, kind: str, name: str, **rest: Any) -> None:
@@ -82,6 +94,21 @@ def test_a_host_port_answers(cluster: Cluster) -> None:
     wait(cluster, "pod/port", "condition=Ready")
     with urllib.request.urlopen(f"http://{NODE_ADDRESS}:{PORT}/busybox", timeout=30) as answer:
         assert answer.read(4) == b"\x7fELF"
+
+
+def test_a_simulated_site_and_pods_reach_each_other(cluster: Cluster, site_network: LabNetwork) -> None:
+    address = site_network.bmc_address(0)
+    serve = site_network.command(["busybox", "httpd", "-f", "-p", f"{address}:8000", "-h", "/bin"])
+    with subprocess.Popen(serve) as server:
+        pod(cluster, "asks-site", shell(f"busybox wget -q -O /dev/null http://{address}:8000/busybox"))
+        wait(cluster, "pod/asks-site", "jsonpath={.status.phase}=Succeeded")
+        server.terminate()
+    ports = [{"containerPort": 8000, "hostPort": PORT + 1}]
+    pod(cluster, "serves-site", shell("exec busybox httpd -f -p 8000 -h /bin") | {"ports": ports})
+    wait(cluster, "pod/serves-site", "condition=Ready")
+    url = f"http://{site_network.host_address}:{PORT + 1}/busybox"
+    ask = site_network.command(["busybox", "wget", "-q", "-O", "/dev/null", url])
+    assert subprocess.run(ask, timeout=60).returncode == 0
 
 
 def test_any_user_writes_to_a_claimed_volume(cluster: Cluster) -> None:
