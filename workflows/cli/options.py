@@ -49,12 +49,22 @@ NAMESPACE = "herasphere"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Kubernetes:
     """Which namespace of which cluster a command is for, as its options say. Each field is one of them."""
 
     namespace: Namespace = NAMESPACE
     kubeconfig: Kubeconfig = ""
     context: Context = ""
+
+    def kube(self) -> kube.Kube:
+        """The Kubernetes API."""
+        return kube.connect(kubeconfig=self.kubeconfig, context=self.context, namespace=self.namespace)
+
+
+@dataclass(frozen=True)
+class Cluster(Kubernetes):
+    """The same for commands that can do with an Argo server; for what that has no calls for there is kube()."""
+
     server: Server = ""
     server_ca: ServerCa = ""
 
@@ -71,26 +81,40 @@ class Cluster:
         url = self.server if "://" in self.server else f"https://{self.server}"  # as Argo's own command takes it
         return ServerBackend(url, token, namespace=self.namespace, ca=self.server_ca)
 
-    def kube(self) -> kube.Kube:
-        """The Kubernetes API, for what an Argo server has no calls for."""
-        return kube.connect(kubeconfig=self.kubeconfig, context=self.context, namespace=self.namespace)
+
+Command = Callable[..., None]
 
 
-def takes_cluster(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of Cluster in the place of its parameter `cluster`."""
-    own = inspect.signature(command)
-    named = inspect.Parameter.KEYWORD_ONLY
-    options = [inspect.Parameter(f.name, named, default=f.default, annotation=f.type) for f in fields(Cluster)]
+def taking(**groups: type[Any]) -> Callable[[Command], Command]:
+    """A command with the fields of a dataclass as options in the place of the parameter of that name."""
 
-    @functools.wraps(command)
-    def with_options(**values: Any) -> None:
-        cluster = Cluster(**{option.name: values.pop(option.name) for option in options})
-        command(**values, cluster=cluster)
+    def decorated(command: Command) -> Command:
+        own, named = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+        options = {
+            group: [inspect.Parameter(f.name, named, default=f.default, annotation=f.type) for f in fields(kind)]
+            for group, kind in groups.items()
+        }
 
-    others = [each.replace(kind=named) for name, each in own.parameters.items() if name != "cluster"]
-    with_options.__signature__ = own.replace(parameters=[*others, *options])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in (*others, *options)}
-    return with_options
+        @functools.wraps(command)
+        def with_options(**values: Any) -> None:
+            made = {
+                group: kind(**{option.name: values.pop(option.name) for option in options[group]})
+                for group, kind in groups.items()
+            }
+            command(**values, **made)
+
+        parameters = [each.replace(kind=named) for name, each in own.parameters.items() if name not in groups]
+        for several in options.values():
+            parameters += several
+        with_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+        return with_options
+
+    return decorated
+
+
+takes_cluster = taking(cluster=Cluster)
+takes_kubernetes = taking(cluster=Kubernetes)
 
 
 def desk_of(table: Path, engine: Engine = "local") -> Desk:
