@@ -80,11 +80,20 @@ class Rest:
         if isinstance(error, requests.exceptions.SSLError):
             hint = "give the CA that signed its certificate (--server-ca FILE, or in the kubeconfig)"
             raise VerifyFailed(f"its certificate is not trusted: {error}", where=self.url, hint=hint) from error
-        return self._placed(refusal(0, str(error), doing), doing)
+        return self._placed(refusal(0, innermost(error), doing), doing)
 
     def _placed(self, error: HerasphereError, doing: str) -> HerasphereError:
         error.where = f"{self.called}, {doing}"
         return error
+
+
+def innermost(error: BaseException) -> str:
+    """What really happened, without the layers through which it was told: "Connection refused"."""
+    while (cause := getattr(error, "reason", None) or error.__cause__ or error.__context__) is not None:
+        if not isinstance(cause, BaseException):
+            break
+        error = cause
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _lines_of(answer: requests.Response) -> Iterator[str]:
