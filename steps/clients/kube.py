@@ -1,6 +1,5 @@
 """The Kubernetes API server as a pod, or a person at the desk, uses it: where, as whom, and what its answers mean."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,28 +35,6 @@ class Kube:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise refusal(0, str(error), doing) from error
 
-    def call(
-        self, method: str, path: str, *, body: Any = None, query: dict[str, str] | None = None, content_type: str = ""
-    ) -> Any:
-        """The API server's JSON answer; a refusal is raised as one of our errors. path: e.g. /api/v1/namespaces/x"""
-        doing = f"{method} {path}"
-        url = str(self.api.configuration.host).rstrip("/") + path
-        try:
-            with self.session() as session:
-                answer = session.request(
-                    method,
-                    url,
-                    params=query,
-                    data=body if isinstance(body, str) else json.dumps(body) if body is not None else None,
-                    headers={"Accept": "application/json", "Content-Type": content_type or "application/json"},
-                    timeout=TIMEOUT_S,
-                )
-                if answer.status_code >= 400:
-                    raise refusal(answer.status_code, answer.reason, doing, _message(answer.text))
-                return answer.json()
-        except requests.RequestException as error:
-            raise refusal(0, str(error), doing) from error
-
     def service_url(self, service: str, port: str) -> str:
         """Where a Service's HTTP port is reached through the API server, with nothing but the rights of this user."""
         host = str(self.api.configuration.host).rstrip("/")
@@ -84,14 +61,6 @@ class Kube:
             if setting["in"] == "header" and setting["value"]:
                 request.headers[setting["key"].title()] = setting["value"]
         return request
-
-
-def _message(body: str) -> str:
-    """What a Status object says; else the text as it is."""
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return body
 
 
 def connect(*, kubeconfig: str = "", context: str = "", namespace: str = "") -> Kube:

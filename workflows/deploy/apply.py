@@ -1,25 +1,21 @@
-"""Bring objects to a cluster by server-side apply: again and again without harm, and what was there before is told."""
+"""Bring objects to a cluster by server-side apply: again and again without harm."""
 
-import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from steps.clients.kube import Kube
 from steps.domain.children import MEDIA_TOKEN
-from steps.domain.errors import Conflict, NotFound
-from workflows.deploy.kinds import KINDS, Manifest
-from workflows.deploy.manifest import OURS, manifest
+from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound
+from workflows.deploy.kept import settled
+from workflows.deploy.kinds import Manifest, label_of
+from workflows.deploy.manifest import manifest
+from workflows.deploy.server import Server
 from workflows.deploy.settings import Settings
 
-MANAGER = "herasphere"
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
 Done = Literal["created", "changed", "unchanged", "removed"]
-
-# What holds data is never removed.
-KEPT = ("Namespace", "PersistentVolumeClaim", "Secret")
+BY_THE_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 
 
 @dataclass(frozen=True)
@@ -30,65 +26,67 @@ class Change:
     name: str
     done: Done
 
-
-def apply(
-    kube: Kube, objects: Iterable[Manifest], *, take_over: bool = False, dry_run: bool = False
-) -> Iterator[Change]:
-    """Apply each object in turn. Conflict when somebody else has set one of our fields; take_over: ours win."""
-    query = {"fieldManager": MANAGER, "force": "true" if take_over else "false"}
-    query |= {"dryRun": "All"} if dry_run else {}
-    for each in objects:
-        kind, name = each["kind"], each["metadata"]["name"]
-        path = KINDS[kind].path(each["metadata"].get("namespace", ""), name)
-        before = _version(kube, path)
-        try:
-            after = kube.call("PATCH", path, body=json.dumps(each), query=query, content_type=APPLY)
-        except Conflict as error:
-            error.hint = "somebody else changed these fields: --take-over sets them as they are to be"
-            raise
-        done: Done = "created" if before is None else "changed"
-        yield Change(kind, name, "unchanged" if after["metadata"]["resourceVersion"] == before else done)
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
 
 
-def ensure_token(kube: Kube, settings: Settings, *, dry_run: bool = False) -> Change:
-    """Afterwards the Secret with the media service's token is there; one that is there is left as it is."""
-    path = KINDS["Secret"].path(settings.namespace)
-    if _version(kube, f"{path}/{MEDIA_TOKEN.name}") is not None:
+def rehearsed(server: Server, wanted: Iterable[Manifest], *, take_over: bool = False) -> list[Change]:
+    """What applying these would change. What the API server will refuse is raised now, before anything is applied."""
+    changes, is_new = [], False
+    for each in wanted:
+        if is_new:  # in a namespace that is not there yet nothing can be tried, and there is nothing to be in the way
+            changes.append(Change(each["kind"], each["metadata"]["name"], "created"))
+            continue
+        changes.append(_applied(server, each, take_over=take_over, dry_run=True))
+        is_new = changes[-1].kind == "Namespace" and changes[-1].done == "created"
+    return changes
+
+
+def apply(server: Server, wanted: Iterable[Manifest], *, take_over: bool = False) -> Iterator[Change]:
+    """Apply each in turn. Conflict when somebody else has set one of our fields; take_over: ours win."""
+    for each in wanted:
+        yield _applied(server, each, take_over=take_over, dry_run=False)
+
+
+def token(server: Server, settings: Settings) -> Change:
+    """Afterwards the Secret with the media service's token is there; one that is there stays, and is not even read."""
+    value = secrets.token_urlsafe(32)
+    try:
+        server.create(manifest("Secret", MEDIA_TOKEN.name, settings, stringData={MEDIA_TOKEN.key: value}))
+    except Conflict:
         return Change("Secret", MEDIA_TOKEN.name, "unchanged")
-    secret = manifest("Secret", MEDIA_TOKEN.name, settings, stringData={MEDIA_TOKEN.key: secrets.token_urlsafe(32)})
-    with suppress(Conflict):  # somebody else deploys at the same time, and was first
-        kube.call("POST", path, body=secret, query={"dryRun": "All"} if dry_run else {})
     return Change("Secret", MEDIA_TOKEN.name, "created")
 
 
-def left_over(kube: Kube, settings: Settings, wanted: Iterable[Manifest]) -> list[Change]:
-    """Objects of ours that an earlier version left and this one does not have; what holds data is not among them."""
-    keep = {(each["kind"], each["metadata"]["name"]) for each in wanted}
-    found = [
-        Change(kind, item["metadata"]["name"], "removed")
-        for kind in KINDS
-        if kind not in KEPT
-        for item in _ours(kube, kind, settings.namespace)
-    ]
-    return [each for each in found if (each.kind, each.name) not in keep]
-
-
-def remove(kube: Kube, settings: Settings, changes: Iterable[Change]) -> None:
-    """Delete these objects; one that is gone already is as good."""
-    for change in changes:
-        with suppress(NotFound):
-            kube.call("DELETE", KINDS[change.kind].path(settings.namespace, change.name))
-
-
-def _ours(kube: Kube, kind: str, namespace: str) -> list[dict[str, Any]]:
-    """Those which a deployment made: schedules and runs of people carry another manager, or none."""
-    found: list[dict[str, Any]] = kube.call("GET", KINDS[kind].path(namespace), query={"labelSelector": OURS})["items"]
-    return found
-
-
-def _version(kube: Kube, path: str) -> str | None:
-    """The object's resourceVersion; None when it is not there."""
+def _applied(server: Server, wanted: Manifest, *, take_over: bool, dry_run: bool) -> Change:
+    kind, name = wanted["kind"], wanted["metadata"]["name"]
+    before = server.get(kind, name)
     try:
-        return str(kube.call("GET", path)["metadata"]["resourceVersion"])
-    except NotFound:
-        return None
+        after = server.apply(settled(wanted, before), take_over=take_over, dry_run=dry_run)
+    except HerasphereError as error:
+        raise _told(error, wanted) from error
+    if before is None:
+        return Change(kind, name, "created")
+    return Change(kind, name, "unchanged" if _content(before) == _content(after) else "changed")
+
+
+def _content(live: Manifest) -> Any:
+    """What an object says, without what the server and controllers note about it."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in BY_THE_SERVER}
+    return {key: value for key, value in live.items() if key not in ("metadata", "status")} | {"metadata": metadata}
+
+
+def _told(error: HerasphereError, wanted: Manifest) -> HerasphereError:
+    """The API server's refusal with the thing it is about, and the next move."""
+    if isinstance(error, Conflict):
+        told = re.search(r"conflicts?( with .*|: .*)", error.what)
+        what = f"somebody else has set fields of it: {told[1].removeprefix(': ').strip(') ') if told else error.what}"
+        hint = "--take-over sets them as this version wants them; nothing else of the object is touched"
+        return Conflict(what, where=label_of(wanted), hint=hint)
+    if isinstance(error, NotFound):
+        hint = "install Argo Workflows first: docs/deploy.md has the command"
+        return NotFound(f"the cluster knows no {wanted['kind']} ({error.what})", where=label_of(wanted), hint=hint)
+    if isinstance(error, AccessDenied):
+        error.hint = "deploy as an administrator; `hera deploy --check` lists what this user may not do"
+    error.where = label_of(wanted)
+    return error

@@ -1,164 +1,149 @@
 """What a cluster lacks for us, found without changing anything."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
 
-from steps.clients.kube import Kube
 from steps.domain.errors import HerasphereError, NotFound
+from steps.domain.outcome import mapping
+from workflows.backends.argo.api import KubernetesBackend
 from workflows.catalog import CATALOG
 from workflows.defaults import VERSION
-from workflows.deploy.kinds import KINDS
+from workflows.deploy import controller
+from workflows.deploy.apply import rehearsed
+from workflows.deploy.finding import Finding
+from workflows.deploy.kinds import ARGO, KINDS
 from workflows.deploy.manifest import VERSION_LABEL
-from workflows.deploy.media import NAME as MEDIA
+from workflows.deploy.media import NAME
+from workflows.deploy.objects import objects
+from workflows.deploy.readiness import look, unreached
+from workflows.deploy.server import Server
 from workflows.deploy.settings import Settings
 
-Level = Literal["ok", "warning", "fault"]
-CRDS = {"workflows", "workflowtemplates", "cronworkflows", "workflowtaskresults"}
-WANTED_ARGO = (4, 0, 7)
+CRDS = ("workflows", "workflowtemplates", "cronworkflows", "workflowtaskresults")
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `hint` says what to do unless it is ok."""
-
-    level: Level
-    what: str
-    found: str
-    hint: str = ""
-
-
-def check_before(kube: Kube, settings: Settings) -> Iterator[Finding]:
+def before(server: Server, settings: Settings) -> Iterator[Finding]:
     """What must be there before anything can be applied."""
-    yield _crds(kube)
-    yield from _permissions(kube, settings)
-    yield _storage(kube, settings)
-    yield from _controller(kube, settings)
+    yield _argo(server)
+    yield _rights(server)
+    yield _storage(server, settings)
+    yield from controller.findings(server)
 
 
-def check_after(kube: Kube, settings: Settings) -> Iterator[Finding]:
-    """What a deployment should have brought."""
-    for name in CATALOG:
-        yield _template(kube, settings, name)
-    yield _media(kube, settings)
+def after(server: Server, settings: Settings, media_token: str = "") -> Iterator[Finding]:
+    """What a deployment brings. media_token: the media service's; empty: it is read from its Secret"""
+    yield _namespace(server)
+    yield from _templates(server)
+    yield _objects(server, settings)
+    found = look(server, settings)
+    if not found.url:
+        hint = "`hera deploy` waits for it and says why it does not come up"
+        yield Finding("fault", "media service", f"is not ready: {found.reason or 'it is starting'}", hint)
+        return
+    yield _outside(found.url)
+    yield _control(server, media_token)
 
 
-def _crds(kube: Kube) -> Finding:
+def _argo(server: Server) -> Finding:
+    """By what the API serves, which every user may ask; the CRDs themselves are for administrators."""
     try:
-        known = {each["name"] for each in kube.call("GET", "/apis/argoproj.io/v1alpha1")["resources"]}
+        known = {each["name"] for each in server.asked(f"/apis/{ARGO}", "look for Argo's CRDs")["resources"]}
     except NotFound:
         known = set()
-    missing = sorted(CRDS - known)
-    if missing:
-        hint = "install Argo Workflows first; docs/deploy.md has the command"
-        return Finding("fault", "Argo Workflows", f"no CRD {', '.join(missing)}", hint)
+    if missing := [name for name in CRDS if name not in known]:
+        hint = "install Argo Workflows first: docs/deploy.md has the command"
+        return Finding("fault", "Argo Workflows", f"the cluster has no CRD {', '.join(missing)}", hint)
     return Finding("ok", "Argo Workflows", "its CRDs are there")
 
 
-def _permissions(kube: Kube, settings: Settings) -> Iterator[Finding]:
-    """Whether this user may apply every kind."""
-    denied = []
-    for kind in KINDS.values():
-        asked: dict[str, Any] = {"verb": "patch", "group": kind.group, "resource": kind.plural}
-        if kind.is_namespaced:
-            asked["namespace"] = settings.namespace
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-        answer = kube.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
-        if not answer["status"]["allowed"]:
-            denied.append(kind.name)
+def _rights(server: Server) -> Finding:
+    """Whether this user may apply every kind. A namespace or Role may still be refused; applying tries it first."""
+    denied = [
+        f"{verb} {kind.plural}"
+        for kind in KINDS.values()
+        if kind.name != "ConfigMap"
+        for verb in (("create",) if kind.name == "Secret" else ("get", "create", "patch"))
+        if not server.may(verb, kind)
+    ]
     if denied:
-        hint = "deploy as an administrator of the namespace; submitting needs only the role herasphere-operator"
-        yield Finding("fault", "your rights", f"you may not apply {', '.join(denied)}", hint)
-    else:
-        yield Finding("ok", "your rights", "you may apply all of it")
+        hint = "deploy as an administrator; to submit, the role herasphere-operator is enough"
+        return Finding("fault", "this user's rights", f"may not {', '.join(denied)}", hint)
+    return Finding("ok", "this user's rights", "may apply all of it")
 
 
-def _storage(kube: Kube, settings: Settings) -> Finding:
-    classes = kube.call("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]
-    names = {each["metadata"]["name"]: each["metadata"].get("annotations") or {} for each in classes}
-    if settings.storage_class:
-        if settings.storage_class in names:
-            return Finding("ok", "storage", settings.storage_class)
-        known = ", ".join(sorted(names)) or "none"
-        return Finding("fault", "storage", f"no class {settings.storage_class}", f"there is: {known}")
-    default = [n for n, a in names.items() if a.get("storageclass.kubernetes.io/is-default-class") == "true"]
-    if default:
-        return Finding("ok", "storage", f"{default[0]}, the default")
-    hint = f"name one: --storage-class ({', '.join(sorted(names)) or 'there is none'})"
-    return Finding("fault", "storage", "there is no default class", hint)
-
-
-def _controller(kube: Kube, settings: Settings) -> Iterator[Finding]:
-    """Argo's controller: its version, which namespaces it watches, how soon it looks again."""
+def _storage(server: Server, settings: Settings) -> Finding:
     try:
-        deployments = kube.call("GET", "/apis/apps/v1/deployments")["items"]
+        claim = server.get("PersistentVolumeClaim", NAME)
+        classes = server.asked("/apis/storage.k8s.io/v1/storageclasses", "list storage classes")["items"]
     except HerasphereError as error:
-        yield Finding("warning", "Argo's controller", f"cannot be looked for: {error.what}", "ask an administrator")
-        return
-    found = [each for each in deployments if each["metadata"]["name"] == "workflow-controller"]
-    if not found:
-        yield Finding("warning", "Argo's controller", "no Deployment workflow-controller", "is it running elsewhere?")
-        return
-    container = found[0]["spec"]["template"]["spec"]["containers"][0]
-    yield _version(str(container.get("image", "")))
-    watched = _watched(container.get("args") or [], found[0]["metadata"]["namespace"])
-    if watched and watched != settings.namespace:
-        hint = f"deploy with -n {watched}, or let it watch {settings.namespace}: --managed-namespace"
-        yield Finding("fault", "Argo's controller", f"watches only the namespace {watched}", hint)
-    requeue = {each["name"]: each.get("value", "") for each in container.get("env") or []}
-    if "DEFAULT_REQUEUE_TIME" not in requeue:
-        hint = "set DEFAULT_REQUEUE_TIME=1s in its environment: each step then ends seconds sooner"
-        yield Finding("warning", "Argo's pace", "the default requeue time of 10 s", hint)
+        return Finding("note", "storage", f"cannot be looked at: {error.what}", "ask an administrator")
+    if claim:
+        phase = str(mapping(claim.get("status")).get("phase", ""))
+        shown = f"volume claim {NAME} of {claim['spec']['resources']['requests']['storage']}, {phase}"
+        return Finding(
+            "ok" if phase == "Bound" else "warning", "storage", shown, "" if phase == "Bound" else "it waits"
+        )
+    annotations = {each["metadata"]["name"]: each["metadata"].get("annotations") or {} for each in classes}
+    known = ", ".join(sorted(annotations)) or "none"
+    default = [name for name, told in annotations.items() if told.get(DEFAULT_CLASS) == "true"]
+    if settings.storage_class and settings.storage_class not in annotations:
+        return Finding("fault", "storage", f"there is no class {settings.storage_class}", f"there is: {known}")
+    if settings.storage_class or default:
+        return Finding("ok", "storage", f"class {settings.storage_class or default[0]}")
+    return Finding("fault", "storage", "there is no default class", f"--storage-class names one; there is: {known}")
 
 
-def _version(image: str) -> Finding:
-    match = re.search(r":v?(\d+)\.(\d+)\.(\d+)", image)
-    if not match:
-        return Finding("warning", "Argo's version", f"unknown ({image})", "4.0.7 or later is wanted")
-    version = tuple(map(int, match.groups()))
-    shown = ".".join(match.groups())
-    if version < WANTED_ARGO:
-        hint = "4.0.7 or later is wanted: before, a pod may be made again after its workflow has completed"
-        return Finding("warning", "Argo's version", shown, hint)
-    return Finding("ok", "Argo's version", shown)
-
-
-def _watched(args: list[str], own: str) -> str:
-    """The only namespace a controller with these arguments watches; empty: all."""
-    if "--namespaced" not in args:
-        return ""
-    for index, each in enumerate(args):
-        if each == "--managed-namespace" and index + 1 < len(args):
-            return args[index + 1]
-        if each.startswith("--managed-namespace="):
-            return each.partition("=")[2]
-    return own
-
-
-def _template(kube: Kube, settings: Settings, name: str) -> Finding:
+def _namespace(server: Server) -> Finding:
     try:
-        found = kube.call("GET", KINDS["WorkflowTemplate"].path(settings.namespace, name))
-    except NotFound:
-        return Finding("fault", f"template {name}", "is not there", "hera deploy")
-    version = (found["metadata"].get("labels") or {}).get(VERSION_LABEL, "unknown")
-    if version != VERSION:
-        return Finding("warning", f"template {name}", f"of version {version}, this is {VERSION}", "hera deploy")
-    return Finding("ok", f"template {name}", version)
+        is_there = server.get("Namespace", server.namespace) is not None
+    except HerasphereError as error:
+        return Finding("note", "namespace", f"{server.namespace} cannot be looked at: {error.what}", "it may be there")
+    if is_there:
+        return Finding("ok", "namespace", server.namespace)
+    return Finding("fault", "namespace", f"there is no {server.namespace}", "`hera deploy` makes it")
 
 
-def _media(kube: Kube, settings: Settings) -> Finding:
+def _templates(server: Server) -> Iterator[Finding]:
+    """Table, parameters and the plan's digest belong together within a minor version; `hera submit` refuses others."""
+    for name in CATALOG:
+        found = server.get("WorkflowTemplate", name)
+        if found is None:
+            yield Finding("fault", f"template {name}", "is not there", "`hera deploy` brings it")
+            continue
+        version = str((found["metadata"].get("labels") or {}).get(VERSION_LABEL, "unknown"))
+        if version == VERSION:
+            yield Finding("ok", f"template {name}", f"version {version}")
+            continue
+        fits = version.split(".")[:2] == VERSION.split(".")[:2]
+        shown = f"version {version}, this desk is {VERSION}"
+        yield Finding("warning" if fits else "fault", f"template {name}", shown, "`hera deploy` brings this version")
+
+
+def _objects(server: Server, settings: Settings) -> Finding:
+    """By a rehearsal on the server."""
     try:
-        status = kube.call("GET", KINDS["Deployment"].path(settings.namespace, MEDIA)).get("status", {})
-    except NotFound:
-        return Finding("fault", "media service", "is not there", "hera deploy")
-    if status.get("readyReplicas"):
-        return Finding("ok", "media service", "runs")
-    return Finding("fault", "media service", "is not ready", f"kubectl -n {settings.namespace} describe pod -l {LABEL}")
+        changes = rehearsed(server, objects(settings))
+    except HerasphereError as error:
+        return Finding("fault", "objects", f"{error.where}: {error.what}", error.hint)
+    away = [str(each) for each in changes if each.done != "unchanged"]
+    if away:
+        shown = ", ".join(away[:3]) + (f" and {len(away) - 3} more" if len(away) > 3 else "")
+        return Finding("fault", "objects", f"not as this version has them: {shown}", "`hera deploy` brings them")
+    return Finding("ok", "objects", f"all {len(changes)} as this version has them")
 
 
-LABEL = f"app.kubernetes.io/name={MEDIA}"
+def _outside(url: str) -> Finding:
+    if why := unreached(url):
+        hint = "BMCs may reach it all the same; if they do not: --media-address, or the firewall"
+        return Finding("warning", "media service", f"for BMCs at {url}; this desk does not reach it: {why}", hint)
+    return Finding("ok", "media service", f"for BMCs at {url}, which this desk reaches")
+
+
+def _control(server: Server, token: str) -> Finding:
+    try:
+        with KubernetesBackend(server.kube, media_token=token).media() as media:
+            count = len(media.isos())
+    except HerasphereError as error:
+        return Finding("fault", "media service", f"for desks: {error.what}", error.hint)
+    hint = "" if count else "`hera media add FILE --cluster` gives it an ESXi ISO"
+    return Finding("ok" if count else "note", "media service", f"holds {count} ISO{'s' if count != 1 else ''}", hint)

@@ -40,6 +40,12 @@ def public_url(settings: Settings, node_address: str) -> str:
     return f"http://{settings.address or node_address}:{settings.media_port}"
 
 
+def last_settings(deployment: Manifest | None) -> str:
+    """What the last deployment was told; empty without one."""
+    annotations = (deployment or {"metadata": {}})["metadata"].get("annotations") or {}
+    return str(annotations.get(SETTINGS_ANNOTATION, ""))
+
+
 def _service_port(name: str, port: int, target: str) -> dict[str, Any]:
     return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
 
@@ -114,6 +120,7 @@ def _container(settings: Settings) -> Manifest:
         ],
         # no HTTP: a GET of what is not there is logged, as that of a stranger
         "readinessProbe": {"tcpSocket": {"port": "media"}, "periodSeconds": 5},
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # its last words are the reason that is told
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

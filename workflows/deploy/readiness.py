@@ -1,76 +1,147 @@
-"""Wait for the media service, say why it does not come up, and see whether it can be reached from outside."""
+"""Wait for the media service and say why it does not come up; see whether it can be reached from outside."""
 
-import socket
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from steps.clients.kube import Kube
-from steps.domain.errors import TimedOut, Unavailable
-from steps.domain.wait import wait_until
-from workflows.deploy.check import LABEL
-from workflows.deploy.kinds import KINDS
-from workflows.deploy.media import NAME, public_url
+import requests
+
+from steps.domain.errors import HerasphereError, TimedOut, Unavailable
+from steps.domain.outcome import mapping
+from steps.domain.wait import SYSTEM_CLOCK, Clock, wait_until
+from workflows.deploy.kinds import Manifest
+from workflows.deploy.media import NAME, SELECTOR, public_url
+from workflows.deploy.server import Server
 from workflows.deploy.settings import Settings
 
-READY_WITHIN_S = 180.0
-CONNECT_S = 5.0
+READY_WITHIN_S = 300.0
+ANSWER_WITHIN_S = 5.0
+QUIET = ("ContainerCreating", "PodInitializing", "Completed")
+FINAL = ("ErrImageNeverPull", "InvalidImageName")  # nothing will change without another deployment
+HINTS = (
+    ("free ports", "another program or pod has that port of the node: --media-port, or --media-node for another node"),
+    ("image", "give the nodes that image, or name one that they can have: --image, --pull-secret"),
+    ("manifest", "the registry has no such image: --image"),
+    ("claim", "see `hera deploy --check` for storage: --storage-class, --storage-size"),
+    ("volume", "see `hera deploy --check` for storage: --storage-class, --storage-size"),
+    ("node(s) didn't match", "no node has these labels: --media-node"),
+)
+LABELS = ",".join(f"{key}={value}" for key, value in SELECTOR.items())
 
 
-def wait_for_media(kube: Kube, settings: Settings, say: Callable[[str], None]) -> str:
-    """Where BMCs reach the media service, once its newest pod is ready; Unavailable with the pod's reason."""
-    told = ""
+@dataclass(frozen=True)
+class Look:
+    """How the media service is: ready at a URL, or not, for a reason."""
 
-    def look() -> str | None:
-        nonlocal told
-        deployment = kube.call("GET", KINDS["Deployment"].path(settings.namespace, NAME))
-        status, wanted = deployment.get("status", {}), deployment["metadata"]["generation"]
-        pods = _pods(kube, settings)
-        if status.get("observedGeneration") == wanted and status.get("readyReplicas") == 1 and len(pods) == 1:
-            return str(pods[0]["status"]["hostIP"])
-        reason = next(filter(None, map(_reason, pods)), "")
-        if reason and reason != told:
-            told = reason
-            say(f"media service: {reason}")
-        return None
+    url: str = ""
+    reason: str = ""
+    is_final: bool = False
 
-    hint = f"kubectl -n {settings.namespace} describe pod -l {LABEL}"
+
+def wait_for_media(
+    server: Server, settings: Settings, say: Callable[[str], None], *, clock: Clock = SYSTEM_CLOCK
+) -> str:
+    """The URL at which BMCs reach the media service, once its newest pod is ready; Unavailable with the reason."""
+    last = Look()
+
+    def probe() -> Look | None:
+        nonlocal last
+        before, last = last, look(server, settings)
+        if last.reason and _kind(last) != _kind(before):
+            say(f"the media service waits: {last.reason}")
+        return last if last.url or last.is_final else None
+
     try:
-        node = wait_until(
-            look, what="its pod", where=settings.namespace, hint=hint, timeout_s=READY_WITHIN_S, every_s=1.0
-        )
-    except TimedOut as error:
-        what = f"the media service does not come up: {told or error.what}"
-        raise Unavailable(what, where=settings.namespace, hint=hint) from error
-    return public_url(settings, node)
+        found = wait_until(probe, what="", where="", hint="-", timeout_s=READY_WITHIN_S, every_s=1.0, clock=clock)
+    except TimedOut:
+        found = last
+    if found.url:
+        return found.url
+    raise Unavailable(
+        f"it does not come up: {found.reason or 'nothing says why'}",
+        where=f"Deployment/{NAME}",
+        hint=next(
+            (hint for word, hint in HINTS if word in found.reason.lower()),
+            f"kubectl -n {settings.namespace} describe pod -l {LABELS}",
+        ),
+    )
 
 
-def is_reached(url: str) -> str:
-    """Empty if something listens there, as seen from this machine; else why not."""
-    parts = urlsplit(url)
+def look(server: Server, settings: Settings) -> Look:
+    """How it is now."""
+    deployment = server.get("Deployment", NAME)
+    if deployment is None:
+        return Look(reason="there is none", is_final=True)
+    status = mapping(deployment.get("status"))
+    pods = [each for each in _pods(server) if "deletionTimestamp" not in each["metadata"]]
+    is_seen = status.get("observedGeneration") == deployment["metadata"].get("generation")
+    if is_seen and status.get("updatedReplicas") == status.get("availableReplicas") == 1 and len(pods) == 1:
+        return Look(url=public_url(settings, _bracketed(str(pods[0]["status"].get("hostIP", "")))))
+    for pod in pods:
+        for reason in _reasons(server, pod):
+            return Look(reason=reason, is_final=reason.startswith(FINAL))
+    return Look()
+
+
+def unreached(url: str) -> str:
+    """Empty if the media service answers there, as seen from this machine; else why not."""
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=CONNECT_S):
-            return ""
-    except OSError as error:
-        return error.strerror or str(error)
-
-
-def _pods(kube: Kube, settings: Settings) -> list[dict[str, Any]]:
-    path = f"/api/v1/namespaces/{settings.namespace}/pods"
-    found: list[dict[str, Any]] = kube.call("GET", path, query={"labelSelector": LABEL})["items"]
-    return found
-
-
-def _reason(pod: dict[str, Any]) -> str:
-    """Why this pod does not run, as Kubernetes tells it."""
-    status = pod.get("status", {})
-    for container in status.get("containerStatuses") or []:
-        state = container.get("state", {})
-        for kind in ("waiting", "terminated"):
-            if state.get(kind, {}).get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-                told = state[kind]
-                return f"{told['reason']}: {told.get('message', '')}".rstrip(": ")
-    for condition in status.get("conditions") or []:
-        if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
-            return f"cannot be scheduled: {condition.get('message', '')}"
+        with requests.Session() as session:
+            session.trust_env = False  # BMCs have no proxy either
+            answer = session.get(url, timeout=ANSWER_WITHIN_S, allow_redirects=False)
+    except requests.ConnectTimeout:
+        return f"no answer within {ANSWER_WITHIN_S:g} s"
+    except requests.RequestException as error:
+        return str(error).rpartition("] ")[2].strip("()'\" ") or type(error).__name__
+    said = answer.headers.get("Server", "")
+    if answer.status_code != 404 or "aiohttp" not in said:
+        return f"something else answers there ({answer.status_code} {said})".replace(" )", ")")
     return ""
+
+
+def _kind(look: Look) -> str:
+    return look.reason.partition(":")[0].replace("ImagePullBackOff", "ErrImagePull")
+
+
+def _pods(server: Server) -> list[Manifest]:
+    """The newest first."""
+    path = f"/api/v1/namespaces/{server.namespace}/pods"
+    found: list[Manifest] = server.asked(path, "list pods", labelSelector=LABELS)["items"]
+    return sorted(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
+def _reasons(server: Server, pod: Manifest) -> Iterator[str]:
+    """Why this pod does not run, the most telling first."""
+    status = mapping(pod.get("status"))
+    for container in status.get("containerStatuses") or []:
+        ended = mapping(mapping(container.get("lastState")).get("terminated"))
+        for told in mapping(container.get("state")).values():
+            if told.get("reason") and told["reason"] not in QUIET:
+                message = _last_line(ended.get("message")) or str(told.get("message", ""))
+                yield f"{told['reason']}: {message}".rstrip(": ")
+    for condition in status.get("conditions") or []:
+        if condition.get("reason") == "Unschedulable":
+            yield from _warnings(server, "PersistentVolumeClaim", NAME)
+            yield f"no node takes it: {condition.get('message', '')}"
+    yield from _warnings(server, "Pod", str(pod["metadata"]["name"]))
+
+
+def _warnings(server: Server, kind: str, name: str) -> Iterator[str]:
+    """What was noted about an object, the newest first."""
+    path = f"/api/v1/namespaces/{server.namespace}/events"
+    chosen = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
+    try:
+        events = server.asked(path, "list events", fieldSelector=chosen)["items"]
+    except HerasphereError:  # they only say more than is known without them
+        return
+    for event in sorted(events, key=lambda each: str(each.get("lastTimestamp") or ""), reverse=True):
+        if event.get("reason") not in ("FailedScheduling", "Unhealthy", "BackOff"):
+            yield f"{event.get('reason', '')}: {event.get('message', '')}"
+
+
+def _last_line(message: object) -> str:
+    lines = str(message or "").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

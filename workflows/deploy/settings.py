@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from ipaddress import IPv6Address
 from typing import Any, Literal, get_args
 
-from steps.domain.errors import ConfigError, Fault, Refused
+from steps.domain.errors import Refused, Unsupported
 from workflows.defaults import IMAGE, VERSION
 
 PullPolicy = Literal["IfNotPresent", "Always", "Never"]
@@ -71,7 +71,7 @@ def remembered(settings: Settings) -> str:
 
 
 def chosen(given: Mapping[str, Any], before: str = "") -> Settings:
-    """Settings from what is given now, then from what `remembered` kept of the last deployment; ConfigError.
+    """Settings from what is given now, then from what `remembered` kept of the last deployment; Unsupported.
 
     An image is not taken over blindly: each version has its own.
     """
@@ -83,7 +83,9 @@ def chosen(given: Mapping[str, Any], before: str = "") -> Settings:
     known["media_node"] = tuple(known.get("media_node", ()))
     settings = replace(Settings(), **{**known, **given})
     if faults := list(_faults(settings)):
-        raise ConfigError(faults)
+        raise Unsupported(
+            "; ".join(what for what, _ in faults), where="hera deploy", hint="; ".join(h for _, h in faults)
+        )
     return settings
 
 
@@ -105,7 +107,7 @@ def _of_this_version(image: str, version: str) -> str:
     )
 
 
-def _faults(settings: Settings) -> Iterator[Fault]:
+def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     checks: tuple[tuple[str, str, re.Pattern[str], str], ...] = (
         ("--namespace", settings.namespace, NAME, "lower-case letters, digits and '-', at most 63"),
         ("--pull-secret", settings.pull_secret, CLASS, "the name of a Secret of the namespace"),
@@ -116,21 +118,19 @@ def _faults(settings: Settings) -> Iterator[Fault]:
     )
     for option, value, pattern, hint in checks:
         if not pattern.fullmatch(value):
-            yield Fault(option, 0, 0, f"{value!r} cannot be used", hint)
+            yield f"{option} cannot be {value!r}", hint
     if settings.media_address.startswith("["):
         try:
             IPv6Address(settings.media_address.strip("[]"))
         except ValueError:
-            yield Fault(
-                "--media-address", 0, 0, f"{settings.media_address!r} is no IPv6 address", "for example [fd00::5]"
-            )
+            yield f"--media-address {settings.media_address!r} is no IPv6 address", "for example [fd00::5]"
     if settings.media_port not in PORT_RANGE:
-        yield Fault("--media-port", 0, 0, f"{settings.media_port} is no port", "1 to 65535")
+        yield f"--media-port {settings.media_port} is no port", "1 to 65535"
     for option, value, choices in (
         ("--expose", settings.expose, get_args(Expose)),
         ("--pull-policy", settings.pull_policy, get_args(PullPolicy)),
     ):
         if value not in choices:
-            yield Fault(option, 0, 0, f"{value!r} is no choice", "one of: " + ", ".join(choices))
+            yield f"{option} cannot be {value!r}", "one of: " + ", ".join(choices)
     if not settings.image or any(character.isspace() for character in settings.image):
-        yield Fault("--image", 0, 0, f"{settings.image!r} names no image", f"for example {IMAGE}")
+        yield f"--image {settings.image!r} names no image", f"for example {IMAGE}"
