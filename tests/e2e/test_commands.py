@@ -11,6 +11,7 @@ import yaml
 
 from tests.e2e.hera import ROOT, hera
 from tests.lab.inprocess.site import BMC_PASSWORD, ROOT_PASSWORD, InProcessSite, site
+from workflows.catalog import CATALOG
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_render_puts_the_table_into_a_manifest_and_no_secret(made: InProcessSite
 def test_render_all_writes_every_workflow(tmp_path: Path) -> None:
     said = hera(tmp_path, "render", "--all", "-o", tmp_path / "out")
     assert said.code == 0
-    assert said.out.split() == [str(tmp_path / "out" / f"{name}.yaml") for name in ("install-host", "install-hosts")]
+    assert said.out.split() == [str(tmp_path / "out" / f"{name}.yaml") for name in CATALOG]
     assert yaml.safe_load((tmp_path / "out" / "install-host.yaml").read_text())["kind"] == "WorkflowTemplate"
 
 
