@@ -1,100 +1,33 @@
-"""`hera submit` and what follows it, on a real Kubernetes with a real Argo, over servers in this process.
-
-The cluster is the simulated site's, with `hera deploy` done. HERASPHERE_E2E_KUBECONFIG and HERASPHERE_E2E_NAMESPACE
-name another one, on this machine, whose pods reach HERASPHERE_E2E_ADDRESS of it.
-"""
+"""`hera submit` and what follows it, on a real Kubernetes with a real Argo, over servers in this process."""
 
 import json
-import os
-import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from steps.clients.kube import connect
 from steps.domain.wait import wait_until
-from tests.e2e.hera import ROOT, Said, command, environment, hera
+from tests.e2e.cluster.running import (
+    ARGO,
+    INSTALLING,
+    ask,
+    installing,
+    kubernetes,
+    submit,
+    told,
+    until_told,
+    watch,
+)
+from tests.e2e.hera import Said
 from tests.e2e.test_install_inprocess import assert_left_clean
 from tests.lab.inprocess.options import Delays, Faults
-from tests.lab.inprocess.site import BMC_PASSWORD, ROOT_PASSWORD, InProcessSite, Wanted, site
-
-KUBECONFIG = Path(os.environ.get("HERASPHERE_E2E_KUBECONFIG", "/tmp/herasphere-cluster/kubeconfig"))
-NAMESPACE = os.environ.get("HERASPHERE_E2E_NAMESPACE", "herasphere")
-ADDRESS = os.environ.get("HERASPHERE_E2E_ADDRESS", "10.44.0.1")
-ARGO = "apis/argoproj.io/v1alpha1"
-INSTALLING = ("progress", "esx01", "install")
-CLUSTER = {"KUBECONFIG": str(KUBECONFIG), "HERASPHERE_NAMESPACE": NAMESPACE}
+from tests.lab.inprocess.site import BMC_PASSWORD, ROOT_PASSWORD, Wanted
+from tests.lab.kube.fixture import why_not
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.skipif(not KUBECONFIG.exists(), reason=f"no cluster: there is no {KUBECONFIG} (make lab-cluster)"),
+    pytest.mark.skipif(bool(why_not()), reason=why_not()),
 ]
-
-
-@contextmanager
-def installing(folder: Path, *wanted: Wanted) -> Iterator[InProcessSite]:
-    """Servers that pods reach, and their ISO at the cluster's media service."""
-    with site(folder, wanted, address=ADDRESS) as made:
-        added = ask(folder, "media", "add", made.iso, "--cluster")
-        assert added.code == 0, added.err
-        yield made
-
-
-def ask(folder: Path, *words: str | Path) -> Said:
-    return hera(folder, *words, timeout_s=580, **CLUSTER)
-
-
-def submit(folder: Path, made: InProcessSite, *words: str) -> str:
-    """The name of a run that has been started."""
-    said = ask(folder, "submit", "install-hosts", "-f", made.table, "--yes", *words)
-    assert said.code == 0, said.err
-    return said.out.strip()
-
-
-def watch(folder: Path, run: str) -> Said:
-    """Until it has ended, as JSON lines."""
-    return ask(folder, "watch", run, "--json")
-
-
-def told(said: Said) -> str:
-    return "\n".join(f"{e.get('host')} {e['text']} ({e.get('hint')})" for e in said.events("fault")) + said.err
-
-
-def until_told(folder: Path, run: str, *wanted: tuple[str, str, str]) -> None:
-    """Wait until each of these has been told: kind of event, host, step (empty: of the host's workflow itself)."""
-    with subprocess.Popen(
-        command("watch", run, "--json"),
-        cwd=ROOT,
-        env=environment(folder, **CLUSTER),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        missing = set(wanted)
-        for line in process.stdout:
-            event = json.loads(line)
-            missing.discard((event["kind"], event.get("host", ""), event.get("template", "")))
-            if not missing:
-                break
-        process.terminate()
-    assert not missing
-
-
-def kubernetes(method: str, path: str, **query: Any) -> dict[str, Any]:
-    """What the API server answers, below the namespace."""
-    kube = connect(kubeconfig=str(KUBECONFIG), namespace=NAMESPACE)
-    group, _, kind = path.rpartition(":")
-    base = f"{kube.api.configuration.host}/{group or 'api/v1'}/namespaces/{NAMESPACE}"
-    with kube.session() as session:
-        answer = session.request(method, f"{base}/{kind}", params=query, timeout=60)
-        answer.raise_for_status()
-        body: dict[str, Any] = answer.json()
-        return body
 
 
 def test_two_hosts_are_installed_watched_and_reported(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What the tests on the cluster do: servers in this process that pods reach, and `hera` for that cluster."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from steps.clients.kube import connect
+from tests.e2e.hera import ROOT, Said, command, environment, hera
+from tests.lab.inprocess.site import InProcessSite, Wanted, site
+from tests.lab.kube.layout import DEFAULT_FOLDER
+
+KUBECONFIG = DEFAULT_FOLDER / "kubeconfig"
+NAMESPACE = "herasphere"
+ADDRESS = "10.44.0.1"  # of this machine, as pods reach it
+ARGO = "apis/argoproj.io/v1alpha1"
+INSTALLING = ("progress", "esx01", "install")
+CLUSTER = {"KUBECONFIG": str(KUBECONFIG), "HERASPHERE_NAMESPACE": NAMESPACE}
+
+
+@contextmanager
+def installing(folder: Path, *wanted: Wanted) -> Iterator[InProcessSite]:
+    """Servers that pods reach, and their ISO at the cluster's media service."""
+    with site(folder, wanted, address=ADDRESS) as made:
+        added = ask(folder, "media", "add", made.iso, "--cluster")
+        assert added.code == 0, added.err
+        yield made
+
+
+def ask(folder: Path, *words: str | Path) -> Said:
+    return hera(folder, *words, timeout_s=580, **CLUSTER)
+
+
+def submit(folder: Path, made: InProcessSite, *words: str) -> str:
+    """The name of a run that has been started."""
+    said = ask(folder, "submit", "install-hosts", "-f", made.table, "--yes", *words)
+    assert said.code == 0, said.err
+    return said.out.strip()
+
+
+def watch(folder: Path, run: str) -> Said:
+    """Until it has ended, as JSON lines."""
+    return ask(folder, "watch", run, "--json")
+
+
+def told(said: Said) -> str:
+    return "\n".join(f"{e.get('host')} {e['text']} ({e.get('hint')})" for e in said.events("fault")) + said.err
+
+
+def until_told(folder: Path, run: str, *wanted: tuple[str, str, str]) -> None:
+    """Wait until each of these has been told: kind of event, host, step (empty: of the host's workflow itself)."""
+    with subprocess.Popen(
+        command("watch", run, "--json"),
+        cwd=ROOT,
+        env=environment(folder, **CLUSTER),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        missing = set(wanted)
+        for line in process.stdout:
+            event = json.loads(line)
+            missing.discard((event["kind"], event.get("host", ""), event.get("template", "")))
+            if not missing:
+                break
+        process.terminate()
+    assert not missing
+
+
+def kubernetes(method: str, path: str, **query: Any) -> dict[str, Any]:
+    """What the API server answers, below the namespace."""
+    kube = connect(kubeconfig=str(KUBECONFIG), namespace=NAMESPACE)
+    group, _, kind = path.rpartition(":")
+    base = f"{kube.api.configuration.host}/{group or 'api/v1'}/namespaces/{NAMESPACE}"
+    with kube.session() as session:
+        answer = session.request(method, f"{base}/{kind}", params=query, timeout=60)
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body
