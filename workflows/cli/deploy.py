@@ -56,6 +56,7 @@ class Ways:
     render: Annotated[bool, typer.Option("--render", help="print the objects as YAML, for GitOps; ask nobody")] = False
     check: Annotated[bool, typer.Option("--check", help="say what is missing or wrong; change nothing")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="have the server check it all; change nothing")] = False
+    wait: Annotated[int, typer.Option(min=0, metavar="SECONDS", help="for the media service to be ready")] = 300
     prune: Annotated[bool, typer.Option("--prune", help="remove what earlier versions left, but no data")] = False
     prune_data: Annotated[
         list[str] | None, typer.Option(metavar="KIND/NAME", help="with --prune: this volume claim or Secret too")
@@ -133,7 +134,7 @@ def _bring(server: Server, settings: Settings, ways: Ways) -> None:
     _tell(apply(server, others, take_over=ways.take_over))
     _prune(server, prune.left_over(server, wanted, ways.prune_data or ()), asked=ways.prune, yes=ways.yes)
     try:
-        url = wait_for_media(server, settings, _say)
+        url = wait_for_media(server, settings, _say, timeout_s=ways.wait)
     except Unavailable as error:  # all of it has been applied: no wrong usage
         _say(f"the media service: {error.what} (hint: {error.hint})")
         raise typer.Exit(1) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from steps.domain.children import MEDIA_TOKEN
-from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound
+from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound, Unsupported
 from workflows.deploy.kept import settled
 from workflows.deploy.kinds import Manifest, label_of
 from workflows.deploy.manifest import manifest
@@ -15,6 +15,11 @@ from workflows.deploy.server import Server
 from workflows.deploy.settings import Settings
 
 Done = Literal["created", "changed", "unchanged", "removed"]
+USER_IS_DENIED = "is forbidden: User"  # any other 403 is a rule of the cluster about the object
+HINTS = {
+    "PersistentVolumeClaim": "a volume keeps its class and never shrinks, and few kinds can grow: "
+    "--storage-class and --storage-size as they were, or leave them out",
+}
 BY_THE_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 
 
@@ -86,7 +91,10 @@ def _told(error: HerasphereError, wanted: Manifest) -> HerasphereError:
     if isinstance(error, NotFound):
         hint = "install Argo Workflows first: docs/deploy.md has the command"
         return NotFound(f"the cluster knows no {wanted['kind']} ({error.what})", where=label_of(wanted), hint=hint)
-    if isinstance(error, AccessDenied):
+    if isinstance(error, AccessDenied) and USER_IS_DENIED in error.what:
         error.hint = "deploy as an administrator; `hera deploy --check` lists what this user may not do"
+    elif isinstance(error, AccessDenied | Unsupported):
+        error.what = error.what.partition("\n")[0]  # then comes a difference, in Go's words
+        error.hint = HINTS.get(wanted["kind"], "make another choice: see `hera deploy --help`")
     error.where = label_of(wanted)
     return error

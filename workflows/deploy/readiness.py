@@ -1,7 +1,8 @@
 """Wait for the media service and say why it does not come up; see whether it can be reached from outside."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 
@@ -15,9 +16,17 @@ from workflows.deploy.settings import Settings
 
 READY_WITHIN_S = 300.0
 ANSWER_WITHIN_S = 5.0
+TROUBLE = (
+    "FailedAttachVolume",
+    "FailedBinding",
+    "FailedCreatePodSandBox",
+    "FailedMount",
+    "ProvisioningFailed",
+)
 QUIET = ("ContainerCreating", "PodInitializing", "Completed")
 FINAL = ("ErrImageNeverPull", "InvalidImageName")  # nothing will change without another deployment
 HINTS = (
+    ("podsecurity", "its namespace forbids ports of nodes: --expose loadbalancer, or allow them there"),
     ("free ports", "another program or pod has that port of the node: --media-port, or --media-node for another node"),
     ("image", "give the nodes that image, or name one that they can have: --image, --pull-secret"),
     ("manifest", "the registry has no such image: --image"),
@@ -38,7 +47,12 @@ class Look:
 
 
 def wait_for_media(
-    server: Server, settings: Settings, say: Callable[[str], None], *, clock: Clock = SYSTEM_CLOCK
+    server: Server,
+    settings: Settings,
+    say: Callable[[str], None],
+    *,
+    timeout_s: float = READY_WITHIN_S,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> str:
     """The URL at which BMCs reach the media service, once its newest pod is ready; Unavailable with the reason."""
     last = Look()
@@ -51,7 +65,7 @@ def wait_for_media(
         return last if last.url or last.is_final else None
 
     try:
-        found = wait_until(probe, what="", where="", hint="-", timeout_s=READY_WITHIN_S, every_s=1.0, clock=clock)
+        found = wait_until(probe, what="", where="", hint="-", timeout_s=timeout_s, every_s=1.0, clock=clock)
     except TimedOut:
         found = last
     if found.url:
@@ -76,10 +90,8 @@ def look(server: Server, settings: Settings) -> Look:
     is_seen = status.get("observedGeneration") == deployment["metadata"].get("generation")
     if is_seen and status.get("updatedReplicas") == status.get("availableReplicas") == 1 and len(pods) == 1:
         return Look(url=public_url(settings, _bracketed(str(pods[0]["status"].get("hostIP", "")))))
-    for pod in pods:
-        for reason in _reasons(server, pod):
-            return Look(reason=reason, is_final=reason.startswith(FINAL))
-    return Look()
+    reason = next((told for pod in pods for told in _reasons(server, pod)), "") or _refused_pods(status)
+    return Look(reason=reason, is_final=reason.startswith(FINAL))
 
 
 def unreached(url: str) -> str:
@@ -120,21 +132,29 @@ def _reasons(server: Server, pod: Manifest) -> Iterator[str]:
                 yield f"{told['reason']}: {message}".rstrip(": ")
     for condition in status.get("conditions") or []:
         if condition.get("reason") == "Unschedulable":
-            yield from _warnings(server, "PersistentVolumeClaim", NAME)
+            yield from _trouble(server, "PersistentVolumeClaim", NAME)
             yield f"no node takes it: {condition.get('message', '')}"
-    yield from _warnings(server, "Pod", str(pod["metadata"]["name"]))
+    yield from _trouble(server, "Pod", str(pod["metadata"]["name"]))
 
 
-def _warnings(server: Server, kind: str, name: str) -> Iterator[str]:
-    """What was noted about an object, the newest first."""
+def _refused_pods(deployment: Mapping[str, Any]) -> str:
+    """Why no pod may be made at all: a quota, or a security standard that forbids a port of the node."""
+    for condition in deployment.get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return ""
+
+
+def _trouble(server: Server, kind: str, name: str) -> Iterator[str]:
+    """What was noted about an object that keeps it from what it is for, the newest first."""
     path = f"/api/v1/namespaces/{server.namespace}/events"
-    chosen = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
+    chosen = f"involvedObject.kind={kind},involvedObject.name={name}"
     try:
         events = server.asked(path, "list events", fieldSelector=chosen)["items"]
     except HerasphereError:  # they only say more than is known without them
         return
     for event in sorted(events, key=lambda each: str(each.get("lastTimestamp") or ""), reverse=True):
-        if event.get("reason") not in ("FailedScheduling", "Unhealthy", "BackOff"):
+        if event.get("reason") in TROUBLE:
             yield f"{event.get('reason', '')}: {event.get('message', '')}"
 
 

@@ -32,4 +32,4 @@ def _under_way(server: Server) -> list[str]:
     selector = f"workflows.argoproj.io/completed!=true,!{HOST_LABEL},{CRON_LABEL} notin ({own})"
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{server.namespace}/workflows"
     found = server.asked(path, "list workflows", accept=METADATA_ONLY, labelSelector=selector)["items"]
-    return [each["metadata"]["name"] for each in found]
+    return [each["metadata"]["name"] for each in found or []]  # of nothing the items are null here

@@ -34,7 +34,7 @@ class Server:
         params = {"labelSelector": selector} if selector else None
         path = self._path(kind)
         found = self.rest.call("GET", path, doing=f"list {KINDS[kind].plural}", params=params, accept=accept)
-        items: list[Manifest] = found["items"]
+        items: list[Manifest] = found["items"] or []  # of nothing they may be null
         return items
 
     def asked(self, path: str, doing: str, *, accept: str = "application/json", **params: str) -> Any:

@@ -94,7 +94,8 @@ class Api:
         below = [o for p, o in self.objects.items() if p.rpartition("/")[0] == path]
         wanted = dict(each.split("=", 1) for each in query.get("labelSelector", "").split(",") if "=" in each)
         wanted = {key: value for key, value in wanted.items() if not key.endswith("!")}
-        return 200, {"items": [o for o in below if wanted.items() <= (o["metadata"].get("labels") or {}).items()]}
+        found = [o for o in below if wanted.items() <= (o["metadata"].get("labels") or {}).items()]
+        return 200, {"items": found or None if path.endswith("/workflows") else found}  # metadata alone: null for none
 
 
 def merged(target: Manifest, change: Manifest) -> Manifest:

@@ -81,15 +81,20 @@ def test_only_taking_over_is_forced(server: Server, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "hint"),
-    [(403, AccessDenied, "administrator"), (404, NotFound, "install Argo"), (422, Unsupported, "-")],
+    ("status", "said", "error", "hint"),
+    [
+        (403, "x is forbidden: User cannot patch it", AccessDenied, "administrator"),
+        (403, "x is forbidden: exceeded quota", AccessDenied, "another choice"),
+        (404, "the server could not find it", NotFound, "install Argo"),
+        (422, "x is invalid", Unsupported, "another choice"),
+    ],
 )
 def test_other_refusals_name_the_object(
-    server: Server, api: Api, status: int, error: type[Exception], hint: str
+    server: Server, api: Api, status: int, said: str, error: type[Exception], hint: str
 ) -> None:
     api.put("/api/v1/namespaces/herasphere")
-    api.refuse["PATCH", SWEEP] = (status, "said by the server")
-    with pytest.raises(error, match=r"CronWorkflow/sweep.*said by the server") as refusal:
+    api.refuse["PATCH", SWEEP] = (status, said)
+    with pytest.raises(error, match=f"CronWorkflow/sweep.*{said}") as refusal:
         rehearsed(server, objects(SETTINGS))
     assert hint in str(refusal.value)
 

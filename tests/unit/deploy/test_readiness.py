@@ -148,6 +148,23 @@ def test_a_volume_that_cannot_be_mounted(server: Server, api: Api) -> None:
     assert 'FailedMount: secret "herasphere-media" not found' in not_coming(server).what
 
 
+def test_what_is_noted_and_keeps_nothing_from_running_is_not_told(server: Server, api: Api) -> None:
+    deployment(api, is_ready=False)
+    pod(api, **waiting("ContainerCreating"))
+    event = {"metadata": {"name": "e"}, "reason": "MissingClusterDNS", "message": "falling back"}
+    api.objects[f"{EVENTS}/e"] = event
+    assert "nothing says why" in not_coming(server).what
+
+
+def test_pods_that_a_security_standard_forbids(server: Server, api: Api) -> None:
+    deployment(api, is_ready=False)
+    told = 'pods "x" is forbidden: violates PodSecurity "baseline:latest": hostPort (container "media" uses hostPort)'
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": told}
+    api.objects[KINDS["Deployment"].path("herasphere", "herasphere-media")]["status"]["conditions"] = [failure]
+    error = not_coming(server)
+    assert told in error.what and "--expose loadbalancer" in error.hint
+
+
 def test_without_any_word_the_way_to_look_is_told(server: Server, api: Api) -> None:
     deployment(api, is_ready=False)
     error = not_coming(server)
