@@ -74,11 +74,8 @@ def _needed(cases: Sequence[Case], image: str) -> Iterator[Manifest]:
     yield {"apiVersion": "v1", "kind": "ServiceAccount"} | about
     yield rbac | {"kind": "Role", "rules": RULES} | about
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT}
-    yield (
-        rbac
-        | {"kind": "RoleBinding", "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}]}
-        | about
-    )
+    subjects = [{"kind": "ServiceAccount", "name": ACCOUNT}]
+    yield rbac | {"kind": "RoleBinding", "roleRef": role, "subjects": subjects} | about
     code = Path(example_steps.__file__).read_text()
     yield {"apiVersion": "v1", "kind": "ConfigMap", "data": {"code": code}} | about
     for name, keys in {name: keys for case in cases for name, keys in case.secrets.items()}.items():

@@ -1,16 +1,14 @@
 """The conformance cases on the simulated site's Kubernetes, with Argo itself."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from steps.clients.kube import connect
 from tests.conformance.case import Case, Manifest, differences, unlike
 from tests.conformance.cases import CASES
-from tests.conformance.on_argo import Conforming, for_pods, namespace
+from tests.conformance.on_argo import Conforming, namespace
 from tests.conformance.on_local import run_here
 from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import shared_cluster, why_not
@@ -47,16 +45,3 @@ def test_every_node_is_as_on_the_local_engine(case: Case, ended: dict[str, Manif
     run = run_here(case, tmp_path)
     for workflow in (run.root, *run.children):
         assert unlike(ended[workflow["metadata"]["name"]], workflow) == []
-
-
-def test_argo_lint(cluster: Cluster, tmp_path: Path) -> None:
-    for case in CASES:
-        manifests = [case.manifest(), *(template.to_dict() for template in case.templates)]
-        (tmp_path / f"{case.name}.yaml").write_text(yaml.safe_dump_all(for_pods(each, "image") for each in manifests))
-    done = subprocess.run(
-        [cluster.bin / "argo", "lint", "--offline", "--kubeconfig", "/dev/null", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
