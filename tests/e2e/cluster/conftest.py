@@ -28,10 +28,3 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             )
         assert said.code == 0, said.out + said.err
         yield made
-
-
-@pytest.fixture(autouse=True)
-def one_at_a_time(cluster: Cluster) -> Iterator[None]:
-    """The servers of all tests have the same serial numbers: two tests at once would wait for each other's mutex."""
-    with locked(cluster.layout.folder / "testing"):
-        yield

@@ -2,10 +2,12 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from steps.clients.kube import connect
 from tests.e2e.hera import ROOT, Said, command, environment, hera
@@ -16,21 +18,35 @@ KUBECONFIG = DEFAULT_FOLDER / "kubeconfig"
 NAMESPACE = "herasphere"
 ADDRESS = "10.44.0.1"  # of this machine, as pods reach it
 ARGO = "apis/argoproj.io/v1alpha1"
+WITHIN_S = 580  # a command, with all it waits for
+TOLD_WITHIN_S = 300
 INSTALLING = ("progress", "esx01", "install")
 CLUSTER = {"KUBECONFIG": str(KUBECONFIG), "HERASPHERE_NAMESPACE": NAMESPACE}
 
 
 @contextmanager
 def installing(folder: Path, *wanted: Wanted) -> Iterator[InProcessSite]:
-    """Servers that pods reach, and their ISO at the cluster's media service."""
-    with site(folder, wanted, address=ADDRESS) as made:
+    """Servers that pods reach, and their ISO at the cluster's media service. Afterwards nothing works on them."""
+    series = uuid4().hex[:6].upper()
+    with site(folder, wanted, address=ADDRESS, series=series) as made:
         added = ask(folder, "media", "add", made.iso, "--cluster")
         assert added.code == 0, added.err
-        yield made
+        try:
+            yield made
+        finally:
+            _end_what_works_on(series)
+
+
+def _end_what_works_on(series: str) -> None:
+    """A test that failed in the middle leaves runs that would wait for its servers for hours."""
+    for each in kubernetes("GET", f"{ARGO}:workflows")["items"]:
+        ended = each.get("status", {}).get("phase") in ("Succeeded", "Failed", "Error")
+        if series in json.dumps(each["spec"]) and not ended:
+            kubernetes("DELETE", f"{ARGO}:workflows/{each['metadata']['name']}")
 
 
 def ask(folder: Path, *words: str | Path) -> Said:
-    return hera(folder, *words, timeout_s=580, **CLUSTER)
+    return hera(folder, *words, timeout_s=WITHIN_S, **CLUSTER)
 
 
 def submit(folder: Path, made: InProcessSite, *words: str) -> str:
@@ -61,11 +77,14 @@ def until_told(folder: Path, run: str, *wanted: tuple[str, str, str]) -> None:
     ) as process:
         assert process.stdout is not None
         missing = set(wanted)
+        limit = threading.Timer(TOLD_WITHIN_S, process.terminate)
+        limit.start()
         for line in process.stdout:
             event = json.loads(line)
             missing.discard((event["kind"], event.get("host", ""), event.get("template", "")))
             if not missing:
                 break
+        limit.cancel()
         process.terminate()
     assert not missing
 

@@ -51,11 +51,17 @@ class InProcessSite:
 
 @contextmanager
 def site(
-    folder: Path, wanted: Sequence[Wanted] = TWO_SERVERS, *, address: str = "127.0.0.1", **defaults: Any
+    folder: Path,
+    wanted: Sequence[Wanted] = TWO_SERVERS,
+    *,
+    address: str = "127.0.0.1",
+    series: str = "LAB",
+    **defaults: Any,
 ) -> Iterator[InProcessSite]:
     """Servers esx01, esx02, ... for as long as the context lasts. `defaults` go into the table's.
 
     address: of this machine, at which BMCs and hosts listen: pods of a cluster do not reach the loopback
+    series: what serial numbers begin with; two sites on one cluster need two, for who installs a host locks it
     """
     authority = Authority("herasphere lab")
     (folder / "ca.pem").write_text(authority.pem)
@@ -68,7 +74,7 @@ def site(
         for number, one in enumerate(wanted, start=1):
             machine = InProcessMachine(
                 f"esx{number:02}",
-                serial=f"LAB{number:04}",
+                serial=f"{series}{number:04}",
                 macs=(f"52:54:00:00:00:{number:02x}",),
                 disks=one.disks,
                 clock=one.clock,
