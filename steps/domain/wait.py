@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from steps.domain.errors import TimedOut
 
@@ -28,7 +28,7 @@ SYSTEM_CLOCK = SystemClock()
 
 
 def wait_until(
-    probe: Callable[[], Found | None],
+    probe: Callable[[], Found | Literal[False] | None],
     *,
     what: str,
     where: str,
@@ -37,14 +37,14 @@ def wait_until(
     every_s: float = 2.0,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Found:
-    """Return the first value of `probe` that is not None; raise TimedOut, naming `what`, after `timeout_s`.
+    """Return what `probe` gives first that is neither None nor False; raise TimedOut, naming `what`, after `timeout_s`.
 
     The probe runs at least once, and once more at the very end of the time.
     """
     end = clock.now() + timeout_s
     while True:
         found = probe()
-        if found is not None:
+        if found is not None and found is not False:
             return found
         left = end - clock.now()
         if left <= 0:

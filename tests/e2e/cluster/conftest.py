@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.hera import hera
-from tests.lab.cached import locked
+from tests.e2e.cluster.running import deploy
 from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import shared_cluster, why_not
-from tests.lab.runner_image import runner_image
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,14 +15,5 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := why_not():
         pytest.skip(reason)
     with shared_cluster() as made:
-        image = runner_image()
-        with locked(made.layout.folder / "deploying"):
-            reference = made.load_image(image.archive, image.name)
-            said = hera(
-                tmp_path_factory.mktemp("deploy"),
-                *("deploy", "--image", reference, "--storage-size", "5Gi"),
-                timeout_s=300,
-                KUBECONFIG=str(made.kubeconfig),
-            )
-        assert said.code == 0, said.out + said.err
+        deploy(tmp_path_factory.mktemp("deploy"), made)
         yield made

@@ -11,8 +11,11 @@ from uuid import uuid4
 
 from steps.clients.kube import connect
 from tests.e2e.hera import ROOT, Said, command, environment, hera
+from tests.lab.cached import locked
 from tests.lab.inprocess.site import InProcessSite, Wanted, site
+from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.layout import DEFAULT_FOLDER
+from tests.lab.runner_image import runner_image
 
 KUBECONFIG = DEFAULT_FOLDER / "kubeconfig"
 NAMESPACE = "herasphere"
@@ -25,10 +28,10 @@ CLUSTER = {"KUBECONFIG": str(KUBECONFIG), "HERASPHERE_NAMESPACE": NAMESPACE}
 
 
 @contextmanager
-def installing(folder: Path, *wanted: Wanted) -> Iterator[InProcessSite]:
+def installing(folder: Path, *wanted: Wanted, **table: Any) -> Iterator[InProcessSite]:
     """Servers that pods reach, and their ISO at the cluster's media service. Afterwards nothing works on them."""
     series = uuid4().hex[:6].upper()
-    with site(folder, wanted, address=ADDRESS, series=series) as made:
+    with site(folder, wanted, address=ADDRESS, series=series, **table) as made:
         added = ask(folder, "media", "add", made.iso, "--cluster")
         assert added.code == 0, added.err
         try:
@@ -45,8 +48,17 @@ def _end_what_works_on(series: str) -> None:
             kubernetes("DELETE", f"{ARGO}:workflows/{each['metadata']['name']}")
 
 
-def ask(folder: Path, *words: str | Path) -> Said:
-    return hera(folder, *words, timeout_s=WITHIN_S, **CLUSTER)
+def deploy(folder: Path, made: Cluster) -> None:
+    """This working tree is what is deployed, with the runner image that was built of it."""
+    image = runner_image()
+    with locked(made.layout.folder / "deploying"):
+        reference = made.load_image(image.archive, image.name)
+        said = ask(folder, "deploy", "--image", reference, "--storage-size", "5Gi")
+    assert said.code == 0, said.out + said.err
+
+
+def ask(folder: Path, *words: str | Path, within_s: float = WITHIN_S) -> Said:
+    return hera(folder, *words, timeout_s=within_s, **CLUSTER)
 
 
 def submit(folder: Path, made: InProcessSite, *words: str) -> str:

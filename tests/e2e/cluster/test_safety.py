@@ -41,7 +41,7 @@ def press(cluster: Cluster, workflow: str, shutdown: str) -> None:
 
 def ended(workflow: str) -> None:
     wait_until(
-        lambda: phase_of(workflow) in ("Succeeded", "Failed", "Error") or None,
+        lambda: phase_of(workflow) in ("Succeeded", "Failed", "Error"),
         what=f"the end of {workflow}",
         where=NAMESPACE,
         hint="-",
@@ -76,7 +76,7 @@ def test_what_a_terminated_run_left_is_swept_up(cluster: Cluster, tmp_path: Path
         said = ask(tmp_path, "schedule", "trigger", "sweep")
         assert said.code == 0, said.err
         wait_until(
-            lambda: not made.servers[0].machine.medium_url or None,
+            lambda: not made.servers[0].machine.medium_url,
             what="the sweep",
             where="esx01",
             hint="-",

@@ -1,8 +1,9 @@
 """A whole site in one process: servers, their BMCs behind TLS, an ISO, and a host table for `hera`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,10 @@ def site(
     *,
     address: str = "127.0.0.1",
     series: str = "LAB",
+    rollout: Mapping[str, Any] | None = None,
     **defaults: Any,
 ) -> Iterator[InProcessSite]:
-    """Servers esx01, esx02, ... for as long as the context lasts. `defaults` go into the table's.
+    """Servers esx01, esx02, ... for as long as the context lasts. `rollout` and `defaults` go into the table's.
 
     address: of this machine, at which BMCs and hosts listen: pods of a cluster do not reach the loopback
     series: what serial numbers begin with; two sites on one cluster need two, for who installs a host locks it
@@ -75,7 +77,7 @@ def site(
             machine = InProcessMachine(
                 f"esx{number:02}",
                 serial=f"{series}{number:04}",
-                macs=(f"52:54:00:00:00:{number:02x}",),
+                macs=(f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}",),
                 disks=one.disks,
                 clock=one.clock,
                 delays=one.delays,
@@ -89,7 +91,8 @@ def site(
             servers.append(Server(machine, bmc))
             rows.append(_row(number, one, machine, bmc))
         table = folder / "hosts.yaml"
-        table.write_text(yaml.safe_dump({"defaults": _defaults() | defaults, "hosts": rows}, sort_keys=False))
+        settings = {"defaults": _defaults() | defaults, "hosts": rows} | ({"rollout": dict(rollout)} if rollout else {})
+        table.write_text(yaml.safe_dump(settings, sort_keys=False))
         yield InProcessSite(table, iso, servers)
 
 
@@ -98,7 +101,7 @@ def _defaults() -> dict[str, Any]:
         "iso": "esxi.iso",
         "root_password": {"file": "root-password"},
         "bmc": {"username": BMC_USER, "password": {"file": "bmc-password"}, "ca": {"file": "ca.pem"}},
-        "network": {"netmask": "255.255.255.0", "gateway": "10.99.0.1", "domain": "lab.test"},
+        "network": {"netmask": "255.255.252.0", "gateway": "10.99.0.1", "domain": "lab.test"},
         "disk": {"model": "LAB DISK"},
         "timeouts": {"boot_s": 60, "load_s": 60, "install_s": 60, "reboot_s": 60},
     }
@@ -111,7 +114,7 @@ def _row(number: int, one: Wanted, machine: InProcessMachine, bmc: Emulator) -> 
         "serial": machine.serial,
         "boot_mode": one.boot_mode,
         "bmc": {"address": bmc.url},
-        "network": {"mac": machine.macs[0], "address": f"10.99.0.{100 + number}"},
+        "network": {"mac": machine.macs[0], "address": str(ip_address("10.99.0.100") + number)},
         "api": f"{host}:{port}",
     }
     return row | one.row
