@@ -1,0 +1,14 @@
+"""An OVA: descriptor, manifest and disks in one tar, written in one pass, and read and checked as a stream."""
+
+from steps.domain.ova.target import FileTarget, PartsTarget, Target
+from steps.domain.ova.writer import DiskWriter, OvaWriter, WrittenFile, WrittenOva
+
+__all__ = [
+    "DiskWriter",
+    "FileTarget",
+    "OvaWriter",
+    "PartsTarget",
+    "Target",
+    "WrittenFile",
+    "WrittenOva",
+]
