@@ -10,7 +10,7 @@ import sys
 import typer
 
 from steps.domain.errors import HerasphereError, Refused
-from workflows.cli import check, config, deploy, doctor, logs, media, retry, run, runs, schedule, secrets, submit
+from workflows.cli import check, config, deploy, doctor, logs, media, ova, retry, run, runs, schedule, secrets, submit
 
 app = typer.Typer(
     name="hera",
@@ -29,6 +29,7 @@ doctor.add_to(app)
 deploy.add_to(app)
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(media.app, name="media")
+app.add_typer(ova.app, name="ova")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(config.app, name="config")
 
