@@ -1,13 +1,15 @@
 """An OVA: descriptor, manifest and disks in one tar, written in one pass, and read and checked as a stream."""
 
+from steps.domain.ova.disk import DiskWriter, Spool, WrittenFile
 from steps.domain.ova.target import FileTarget, PartsTarget, Target
-from steps.domain.ova.writer import DiskWriter, OvaWriter, WrittenFile, WrittenOva
+from steps.domain.ova.writer import OvaWriter, WrittenOva
 
 __all__ = [
     "DiskWriter",
     "FileTarget",
     "OvaWriter",
     "PartsTarget",
+    "Spool",
     "Target",
     "WrittenFile",
     "WrittenOva",

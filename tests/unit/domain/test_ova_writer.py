@@ -4,7 +4,9 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,67 @@ def test_who_waits_is_told_when_a_disk_before_fails() -> None:
     assert "another disk could not be written" in str(caught[0])
     with pytest.raises(VerifyFailed, match=r"disks are missing: box-disk1\.vmdk, box-disk2\.vmdk"):
         writer.finish()
+
+
+class Spools:
+    """Makes spools, and remembers them."""
+
+    def __init__(self) -> None:
+        self.made: list[tempfile.SpooledTemporaryFile[bytes]] = []
+
+    def __call__(self) -> "tempfile.SpooledTemporaryFile[bytes]":
+        self.made.append(tempfile.SpooledTemporaryFile(max_size=100_000))  # noqa: SIM115: the writer closes it
+        return self.made[-1]
+
+
+@given(order=st.permutations(list(DISKS)), chunk=st.integers(3000, 300_000))
+def test_with_a_spool_the_order_in_which_disks_come_does_not_matter(order: list[str], chunk: int) -> None:
+    file, spools = io.BytesIO(), Spools()
+    writer = OvaWriter(FileTarget(file), MADE, spool=spools)
+    with ExitStack() as stack:
+        disks = {disk_id: stack.enter_context(writer.disk(disk_id)) for disk_id in reversed(DISKS)}
+        left = {disk_id: DISKS[disk_id] for disk_id in order}
+        while any(left.values()):  # all of them at once, chunk by chunk
+            for disk_id in order:
+                disks[disk_id].write(left[disk_id][:chunk])
+                left[disk_id] = left[disk_id][chunk:]
+    written = writer.finish()
+    assert (file.getvalue(), written) == ova(MADE, DISKS)
+    assert len(spools.made) == 3 and all(spool.closed for spool in spools.made)
+
+
+def test_with_a_spool_no_thread_waits_for_another_while_its_stream_lasts() -> None:
+    """Every disk is half read when any of them may go on."""
+    file, halves = io.BytesIO(), threading.Barrier(3)
+    writer = OvaWriter(FileTarget(file), MADE, spool=Spools())
+
+    def export(disk_id: str) -> None:
+        data = DISKS[disk_id]
+        with writer.disk(disk_id) as disk:
+            disk.write(data[: len(data) // 2])
+            halves.wait(60)
+            disk.write(data[len(data) // 2 :])
+
+    threads = [threading.Thread(target=export, args=[disk_id]) for disk_id in DISKS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not halves.broken
+    writer.finish()
+    assert file.getvalue() == ova(MADE, DISKS)[0]
+
+
+def test_with_a_spool_a_failure_of_one_ends_the_others_and_leaves_no_spool() -> None:
+    spools = Spools()
+    writer = OvaWriter(FileTarget(io.BytesIO()), MADE, spool=spools)
+    with pytest.raises(VerifyFailed, match="another disk could not be written"), writer.disk("d1") as second:
+        second.write(DISKS["d1"][:70_000])
+        with pytest.raises(ConnectionResetError), writer.disk("d0") as first:
+            first.write(DISKS["d0"][:70_000])
+            raise ConnectionResetError
+        second.write(DISKS["d1"][70_000:])
+    assert len(spools.made) == 2 and all(spool.closed for spool in spools.made)
 
 
 def test_a_disk_is_written_once() -> None:
