@@ -201,7 +201,7 @@ class Spools:
         self.made: list[tempfile.SpooledTemporaryFile[bytes]] = []
 
     def __call__(self) -> "tempfile.SpooledTemporaryFile[bytes]":
-        self.made.append(tempfile.SpooledTemporaryFile(max_size=100_000))  # noqa: SIM115: the writer closes it
+        self.made.append(tempfile.SpooledTemporaryFile(max_size=100_000))  # noqa: SIM115 (the writer closes it)
         return self.made[-1]
 
 
