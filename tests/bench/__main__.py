@@ -8,7 +8,7 @@ import sys
 
 from tests.bench import argo, engine, isos, rack
 from tests.bench.page import PAGE, write
-from tests.lab.kube.fixture import why_not
+from tests.lab.kube.fixture import take_down_unused, why_not
 
 PARTS = {"isos": isos.measure, "engine": engine.measure, "argo": argo.measure, "rack": rack.measure}
 ON_A_CLUSTER = ("argo", "rack")
@@ -24,6 +24,7 @@ def main(names: list[str]) -> None:
             print(f"{name} is left out: {reason}", file=sys.stderr)
             continue
         write({name: PARTS[name]()})
+    take_down_unused()
     print(PAGE)
 
 

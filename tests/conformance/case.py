@@ -14,6 +14,9 @@ from hera.workflows import Workflow, WorkflowTemplate
 
 Manifest = dict[str, Any]
 
+STOPPED_POD = "workflow shutdown with strategy:  Stop"  # both blanks are Argo's
+LEFT_ON_SIGTERM = "main: Error (exit code 75): stopped from outside"  # of steps.runtime
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
@@ -84,10 +87,7 @@ def differences(expected: Expected, workflow: Manifest) -> list[str]:
     if expected.message is not None:
         seen.append(("message", "", expected.message, status.get("message", "").strip()))
     seen += [("phase", name, phase, nodes.get(name, {}).get("phase")) for name, phase in expected.phases.items()]
-    seen += [
-        ("message", name, message, nodes.get(name, {}).get("message", "").strip())
-        for name, message in expected.messages.items()
-    ]
+    seen += [("message", name, message, _said(nodes.get(name, {}))) for name, message in expected.messages.items()]
     seen += [("outputs", name, str(dict(wanted)), _outputs(nodes, name)) for name, wanted in expected.outputs.items()]
     seen += [("display name", name, display, displays.get(name)) for name, display in expected.names.items()]
     found = [
@@ -111,8 +111,14 @@ def unlike(argo: Manifest, here: Manifest) -> list[str]:
 
 def _shape(node: Manifest) -> Manifest:
     same = ("id", "displayName", "type", "phase", "templateName", "boundaryID")
-    shape = {key: node.get(key, "") for key in same} | {"message": node.get("message", "").strip()}
+    shape = {key: node.get(key, "") for key in same} | {"message": _said(node)}
     return shape | {"children": sorted(node.get("children", [])), "nodeFlag": node.get("nodeFlag") or {}}
+
+
+def _said(node: Manifest) -> str:
+    """A node's message. Of a pod that is stopped Argo says either, depending on which end it happens to see first."""
+    message = str(node.get("message", "")).strip()
+    return STOPPED_POD if message == LEFT_ON_SIGTERM else message
 
 
 def nodes_of(workflow: Manifest) -> list[Manifest]:

@@ -2,7 +2,7 @@
 
 from hera.workflows import DAG, Parameter, Step, Steps, Suspend, Task, Workflow
 
-from tests.conformance.case import case, step
+from tests.conformance.case import STOPPED_POD, case, step
 from tests.conformance.example_steps import (
     end,
     end_with_retry,
@@ -15,7 +15,6 @@ from tests.conformance.failures import TAKEN
 from tests.conformance.parameters import text
 
 STOPPED = "Stopped with strategy 'Stop'"
-STOPPED_POD = "workflow shutdown with strategy:  Stop"  # both blanks are Argo's
 
 
 @case(

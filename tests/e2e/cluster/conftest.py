@@ -9,7 +9,7 @@ from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import shared_cluster, why_not
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster that is up, with the runner image of this tree and everything that `hera deploy` brings."""
     if reason := why_not():

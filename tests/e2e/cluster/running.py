@@ -111,3 +111,8 @@ def kubernetes(method: str, path: str, **query: Any) -> dict[str, Any]:
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body
+
+
+def phase_of(workflow: str) -> str:
+    found: dict[str, Any] = kubernetes("GET", f"{ARGO}:workflows/{workflow}")
+    return str(found.get("status", {}).get("phase", ""))

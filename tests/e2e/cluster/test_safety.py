@@ -3,18 +3,16 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from steps.domain.wait import wait_until
 from tests.e2e.cluster.running import (
-    ARGO,
     INSTALLING,
     NAMESPACE,
     ask,
     installing,
-    kubernetes,
+    phase_of,
     submit,
     told,
     until_told,
@@ -47,11 +45,6 @@ def ended(workflow: str) -> None:
         hint="-",
         timeout_s=180,
     )
-
-
-def phase_of(workflow: str) -> str:
-    found: dict[str, Any] = kubernetes("GET", f"{ARGO}:workflows/{workflow}")
-    return str(found.get("status", {}).get("phase", ""))
 
 
 def power_ons(made: InProcessSite) -> int:

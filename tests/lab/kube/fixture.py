@@ -25,7 +25,10 @@ def why_not() -> str:
 
 @contextmanager
 def shared_cluster(folder: Path = DEFAULT_FOLDER) -> Iterator[Cluster]:
-    """A cluster that is up. Who uses it last takes it down, unless it was up before the tests."""
+    """A cluster that is up, and stays so for who needs it next, until `take_down_unused`.
+
+    Held by a module of tests, never by a session: somebody may wait for it to be used by nobody.
+    """
     cluster = Cluster(folder)
     layout = cluster.layout
     with layout.users.open("w") as users:
@@ -35,12 +38,17 @@ def shared_cluster(folder: Path = DEFAULT_FOLDER) -> Iterator[Cluster]:
             if not was_up:
                 layout.by_tests.touch()
             fcntl.flock(users, fcntl.LOCK_SH)
-        try:
-            yield cluster
-        finally:
-            with locked(layout.lock):
-                if layout.by_tests.exists() and _is_last(users):
-                    cluster.down()
+        yield cluster
+
+
+def take_down_unused(folder: Path = DEFAULT_FOLDER) -> None:
+    """The cluster is down if it was tests that brought it up, and nobody uses it now."""
+    cluster = Cluster(folder)
+    layout = cluster.layout
+    if layout.by_tests.exists():
+        with layout.users.open("w") as users, locked(layout.lock):
+            if layout.by_tests.exists() and _is_last(users):
+                cluster.down()
 
 
 @contextmanager

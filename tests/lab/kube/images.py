@@ -16,6 +16,8 @@ from tests.lab.cached import keep_newest, locked, run
 from tests.lab.containers import Builder, buildah_in
 from tests.lab.kube.build import Programs
 
+MODULES = (Path(__file__).parents[1] / "argo" / "go.mod").read_text()
+ARGO_VERSION = next(line.split()[1] for line in MODULES.splitlines() if "argoproj/argo-workflows/v4 " in line)
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 USER = "8737"  # Argo's own images run as this one
 KEPT_BUILDS = 2
@@ -31,7 +33,7 @@ class Image:
 
     @property
     def reference(self) -> str:
-        return f"lab.test/{self.name}:lab"
+        return f"lab.test/{self.name}:{ARGO_VERSION}"
 
     @property
     def archive(self) -> str:

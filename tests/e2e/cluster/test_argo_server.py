@@ -1,0 +1,146 @@
+"""Argo's UI and `hera --server`: both speak to argo-server's REST API, and see no more of the cluster than that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from steps.domain.wait import wait_until
+from tests.e2e.cluster.running import NAMESPACE, ask, installing, phase_of, told
+from tests.e2e.hera import hera
+from tests.e2e.test_install_inprocess import assert_left_clean
+from tests.lab.inprocess.site import BMC_PASSWORD, BMC_USER, ROOT_PASSWORD, InProcessSite, Wanted
+from tests.lab.kube.cluster import Cluster
+from tests.lab.kube.fixture import why_not
+from workflows.catalog import CATALOG
+from workflows.install_hosts import Parameters
+
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
+
+SECRETS = "of-the-ui"
+
+
+class ArgoServer:
+    """The calls that the UI makes, with the token somebody logged in with."""
+
+    def __init__(self, cluster: Cluster, token: str) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(cluster.argo_server_ca)
+        self.session.headers["Authorization"] = f"Bearer {token}"
+        self.url = cluster.argo_server_url
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.session.request(method, f"{self.url}/api/v1/{path}", json=body, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def submit(self, template: str, **parameters: str) -> str:
+        """As the form does it; the name of the workflow."""
+        options = {"parameters": [f"{name}={value}" for name, value in parameters.items()]}
+        body = {"resourceKind": "WorkflowTemplate", "resourceName": template, "submitOptions": options}
+        made = self.call("POST", f"workflows/{NAMESPACE}/submit", body)
+        return str(made["metadata"]["name"])
+
+    def nodes(self, workflow: str) -> dict[str, Any]:
+        status = self.call("GET", f"workflows/{NAMESPACE}/{workflow}")["status"]
+        return {node["displayName"]: node for node in (status.get("nodes") or {}).values()}
+
+
+@pytest.fixture(scope="module")
+def person(cluster: Cluster) -> str:
+    """The token of somebody with the role herasphere-operator."""
+    name = "sees-the-ui"
+    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", name)
+    words = ("--role=herasphere-operator", f"--serviceaccount={NAMESPACE}:{name}")
+    cluster.kubectl("-n", NAMESPACE, "create", "rolebinding", name, *words)
+    return cluster.kubectl("-n", NAMESPACE, "create", "token", name, "--duration=1h").strip()
+
+
+@pytest.fixture
+def server(cluster: Cluster, person: str) -> ArgoServer:
+    return ArgoServer(cluster, person)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[InProcessSite]:
+    """A server whose table names only Secrets of the cluster."""
+    refer = {key: {"secret": SECRETS, "key": key} for key in ("bmc", "root", "ca")}
+    bmc = {"username": BMC_USER, "password": refer["bmc"], "ca": refer["ca"]}
+    with installing(tmp_path, Wanted(), bmc=bmc, root_password=refer["root"]) as site:
+        for key, text in (("bmc", BMC_PASSWORD), ("root", ROOT_PASSWORD), ("ca", (tmp_path / "ca.pem").read_text())):
+            file = tmp_path / f"{key}.secret"
+            file.write_text(text)
+            said = ask(tmp_path, "secrets", "set", SECRETS, f"{key}={file}")
+            assert said.code == 0, said.err
+        yield site
+
+
+def ended(workflow: str) -> str:
+    over = wait_until(
+        lambda: (phase := phase_of(workflow)) in ("Succeeded", "Failed", "Error") and phase,
+        what=f"the end of {workflow}",
+        where=NAMESPACE,
+        hint="-",
+        timeout_s=300,
+    )
+    return str(over)
+
+
+def test_every_template_has_a_form_that_explains_itself(server: ArgoServer) -> None:
+    for name in CATALOG:
+        template = server.call("GET", f"workflow-templates/{NAMESPACE}/{name}")
+        about = template["metadata"]["annotations"]
+        assert about["workflows.argoproj.io/title"] and about["workflows.argoproj.io/description"]
+        parameters = template["spec"]["arguments"].get("parameters", [])
+        assert all(each.get("description") for each in parameters)
+    [form] = [server.call("GET", f"workflow-templates/{NAMESPACE}/install-hosts")["spec"]["arguments"]["parameters"]]
+    assert [each["name"] for each in form] == list(Parameters.model_fields)
+    chosen = {each["name"]: (each.get("value"), each.get("enum")) for each in form}
+    assert chosen["reinstall"] == ("false", ["false", "true"]) and chosen["table"] == (None, None)
+
+
+def test_a_run_is_started_approved_and_followed_in_the_ui(server: ArgoServer, made: InProcessSite) -> None:
+    run = server.submit("install-hosts", table=made.table.read_text(), approve="true")
+
+    def waits() -> bool:
+        return bool(server.nodes(run).get("approve", {}).get("phase") == "Running")
+
+    wait_until(waits, what="the plan", where=run, hint="-", timeout_s=120)
+    server.call("PUT", f"workflows/{NAMESPACE}/{run}/resume", {"name": run, "namespace": NAMESPACE})
+    assert ended(run) == "Succeeded"
+    assert made.servers[0].machine.esxi
+    assert_left_clean(made)
+    nodes = server.nodes(f"{run}-esx01")
+    assert nodes["install(0)"]["progress"] == "100/100"
+    assert nodes["verify"]["outputs"]["parameters"]
+    status = server.call("GET", f"workflows/{NAMESPACE}/{run}-esx01")["status"]
+    done, _, of = status["progress"].partition("/")
+    assert done == of != "0"
+
+
+def test_a_faulty_table_from_the_ui_is_told_with_its_place(server: ArgoServer, made: InProcessSite) -> None:
+    table = made.table.read_text().replace("serial:", "seriol:")
+    run = server.submit("install-hosts", table=table)
+    assert ended(run) == "Failed"
+    message = server.nodes(run)["plan-hosts(0)"]["message"]
+    assert "seriol" in message and "did you mean serial" in message
+    assert not made.servers[0].machine.is_on
+
+
+def test_hera_works_where_only_an_argo_server_can_be_reached(
+    cluster: Cluster, person: str, made: InProcessSite, tmp_path: Path
+) -> None:
+    where = ("--server", cluster.argo_server_url, "--server-ca", cluster.argo_server_ca)
+    reached = {"ARGO_TOKEN": person, "HERASPHERE_NAMESPACE": NAMESPACE, "KUBECONFIG": "/nonexistent"}
+    words = ("submit", "install-hosts", "-f", made.table, "--yes", "--watch", "--json")
+    said = hera(tmp_path, *words, *where, timeout_s=400, **reached)
+    assert said.code == 0, told(said)
+    assert_left_clean(made)
+    run = said.events("workflow-finished")[-1]["workflow"]
+    listed = hera(tmp_path, "list", "--json", *where, timeout_s=60, **reached)
+    assert run in listed.out
+    logs = hera(tmp_path, "logs", run, *where, timeout_s=60, **reached)
+    assert person not in said.out + said.err + listed.out + logs.out
