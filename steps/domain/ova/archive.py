@@ -12,6 +12,7 @@ CHUNK_BYTES = 2**20
 MOST_MEMBERS = 1000
 MOST_BYTES = 2**50
 MOST_EXTENDED_BYTES = 2**20
+MOST_ZEROS_BYTES = 64 * 2**20  # behind the end: tar fills up to some KiB
 
 
 class Readable(Protocol):
@@ -127,9 +128,13 @@ class Archive:
         rest = self._take(tar.BLOCK)
         if len(rest) < tar.BLOCK:
             self._fault(at, "the archive's end is cut: two blocks of zeros belong there")
+        start = at
         while rest:
             if any(rest):
                 self._fault(at, "something stands behind the archive's end")
+                return
+            if self.offset - start > MOST_ZEROS_BYTES:
+                self._fault(start, f"more than {MOST_ZEROS_BYTES // 2**20} MiB of zeros, and no end to be seen")
                 return
             at, rest = self.offset, self._take(CHUNK_BYTES)
 

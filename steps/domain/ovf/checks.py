@@ -82,11 +82,11 @@ def _disks(read: ReadDescriptor) -> Iterator[DescriptorFault]:
     files = {file.id for file in read.files}
     used = {item.host_resource.rpartition("/")[2] for system in read.systems for item in system.items}
     for disk in read.disks:
-        if disk.capacity_bytes is None:
+        if disk.capacity_bytes is None and not disk.by_property:
             yield DescriptorFault(disk.line, f"disk {disk.id[:80]!r} has no capacity that can be read")
         if disk.file_id and disk.file_id not in files:
             yield DescriptorFault(disk.line, f"disk {disk.id[:80]!r} is in file {disk.file_id[:80]!r}: there is none")
-        if not disk.format.endswith("vmdk.html#streamOptimized"):
+        if disk.file_id and not disk.format.endswith("vmdk.html#streamOptimized"):
             yield DescriptorFault(disk.line, f"disk {disk.id[:80]!r} has format {disk.format[:80]!r}")
         if disk.id not in used:
             yield DescriptorFault(disk.line, f"disk {disk.id[:80]!r} is in no machine")

@@ -25,6 +25,7 @@ class DiskReference:
     id: str
     file_id: str
     capacity_bytes: int | None
+    by_property: bool  # whoever imports it says how large it is
     populated_bytes: int | None
     format: str
     line: int
@@ -147,6 +148,7 @@ class _Reader:
             id=self.value(node, "diskId"),
             file_id=self.value(node, "fileRef"),
             capacity_bytes=None if capacity is None or unit is None else capacity * unit,
+            by_property=self.value(node, "capacity").startswith("${"),
             populated_bytes=number(self.value(node, "populatedSize")),
             format=self.value(node, "format"),
             line=node.line,

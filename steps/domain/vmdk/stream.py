@@ -27,6 +27,7 @@ from steps.domain.vmdk.tables import TablesBehind, TablesInFront
 MOST_FAULTS = 20
 MOST_FRONT_BYTES = 64 * 2**20  # of what stands in front of the grains
 MOST_DESCRIPTOR_BYTES = 2**20
+MOST_SPARE_SECTORS = 128  # some round the directory up to whole grains
 TABLE, DIRECTORY, FOOTER, END = 1, 2, 3, 0
 NAMES = {TABLE: "grain table", DIRECTORY: "grain directory", FOOTER: "footer"}
 
@@ -158,7 +159,8 @@ class VmdkStream:
 
     def _with_tables_in_front(self, header: Header, front: bytes) -> _Reading:
         tables = TablesInFront(header)
-        if self._faulty(tables.read(front), at=header.directory * SECTOR):
+        at = header.directory * SECTOR
+        if self._faulty(tables.read(front), at=at if at < len(front) else 0):
             return
         self._may_end = True  # qemu-img writes no end-of-stream marker
         while True:
@@ -239,7 +241,8 @@ class VmdkStream:
     ) -> Generator[int, bytes, bool]:
         """A table, the directory or the footer, behind its marker; False if what follows cannot be found any more."""
         wanted = {TABLE: TABLE_ENTRIES * 4, DIRECTORY: header.tables * 4, FOOTER: SECTOR}.get(kind)
-        if wanted is None or sectors != -(-wanted // SECTOR):
+        least = -(-(wanted or 0) // SECTOR)
+        if wanted is None or not least <= sectors <= least + (MOST_SPARE_SECTORS if kind == DIRECTORY else 0):
             self._fault(f"a marker of type {kind} with {sectors} sectors: there is none such", at=at)
             return False
         place = self._taken // SECTOR

@@ -215,6 +215,7 @@ TARS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "empty": (lambda: b"", ["byte 0: the archive is cut short", ": it is no OVA"]),
     "zeros": (lambda: bytes(10240), [": it is no OVA"]),
     "no end": (lambda: packed(files(), end=b""), [f"byte {len(SOUND) - 1024}: the archive is cut short"]),
+    "zeros without end": (lambda: SOUND + bytes(70 * MIB), [f"byte {len(SOUND) - 512}: more than 64 MiB of zeros"]),
     "half an end": (lambda: packed(files(), end=bytes(512)), [f"byte {len(SOUND) - 512}: the archive's end is cut"]),
     "behind the end": (
         lambda: SOUND + bytes(512) + b"x",
@@ -344,7 +345,7 @@ def test_what_a_large_one_takes_of_memory_and_time() -> None:
     raw = bytes(GRAIN - 1) + b"x"
     disk = vsphere_vmdk(raw * 4096)  # 256 MiB, nearly nothing when compressed
     data, _ = ova(appliance(len(raw) * 4096), {"d0": disk})
-    file = io.BytesIO(data + bytes(200 * MIB))
+    file = io.BytesIO(data + bytes(60 * MIB))
     tracemalloc.start()
     started = time.monotonic()
     verdict = verify(file)

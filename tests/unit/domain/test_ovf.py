@@ -266,6 +266,12 @@ def test_the_place_of_a_fault() -> None:
     assert lines[fault.line - 1].strip() == "<ovf:Item>" and "LAN" in "".join(lines[fault.line : fault.line + 5])
 
 
+def test_an_empty_disk_whose_size_the_importer_gives() -> None:
+    text = text_of(appliance(MIB, MIB)).replace('ovf:capacity="1"', 'ovf:capacity="${size}"')
+    text = re.sub(r'ovf:fileRef="file2" ovf:format="[^"]*"', "", text)
+    assert faults_of(text) == []
+
+
 def test_sections_out_of_order() -> None:
     text = text_of(appliance())
     section = re.search(r"  <ovf:NetworkSection>.*</ovf:NetworkSection>\n", text, re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steps.domain.vmdk import VmdkFacts, VmdkFault, VmdkStream, most_bytes
@@ -79,7 +79,8 @@ def test_qemus_disk_cut_anywhere_in_its_grains_is_told(small_by_qemu: bytes, sha
     assert any("cut short" in fault for fault in told(small_by_qemu[:size], inflate=False))
 
 
-@given(at=st.integers(0, len(SMALL) - 1), bit=st.integers(0, 7), inflate=st.booleans())
+@given(at=st.one_of(st.integers(0, 80), st.integers(0, len(SMALL) - 1)), bit=st.integers(0, 7), inflate=st.booleans())
+@example(at=56, bit=0, inflate=False)
 def test_a_flipped_bit_never_ends_badly(at: int, bit: int, inflate: bool) -> None:
     damaged = bytearray(SMALL)
     damaged[at] ^= 1 << bit
@@ -224,6 +225,14 @@ def test_damage_of_tables_in_front(name: str, by_qemu: bytes) -> None:
     damaged = change(by_qemu)
     assert damaged != by_qemu
     assert any(message in fault for fault in told(damaged)), told(damaged)
+
+
+def test_a_directory_that_is_rounded_up() -> None:
+    at = directory(DISK)
+    longer = put(at - SECTOR, "<Q", 100)(DISK[: at + SECTOR] + bytes(99 * SECTOR) + DISK[at + SECTOR :])
+    assert told(longer) == []
+    longer = put(at - SECTOR, "<Q", 1000)(DISK[: at + SECTOR] + bytes(999 * SECTOR) + DISK[at + SECTOR :])
+    assert "a marker of type 2 with 1000 sectors" in told(longer)[0]
 
 
 def test_notes(by_qemu: bytes) -> None:
