@@ -2,7 +2,7 @@
 
 from steps.domain.ova.disk import DiskWriter, Spool, WrittenFile
 from steps.domain.ova.target import FileTarget, PartsTarget, Target
-from steps.domain.ova.writer import OvaWriter, WrittenOva
+from steps.domain.ova.writer import OvaWriter, WrittenOva, most_bytes
 
 __all__ = [
     "DiskWriter",
@@ -13,4 +13,5 @@ __all__ = [
     "Target",
     "WrittenFile",
     "WrittenOva",
+    "most_bytes",
 ]

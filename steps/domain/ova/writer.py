@@ -32,6 +32,7 @@ from steps.domain.ova.target import Target
 from steps.domain.ova.turns import Turns
 from steps.domain.ovf.appliance import Appliance
 from steps.domain.ovf.descriptor import DiskFile, descriptor, longest_descriptor
+from steps.domain.vmdk import most_bytes as most_disk_bytes
 
 NO_SUM = "0" * 64
 
@@ -117,3 +118,11 @@ class OvaWriter:
 def _in_tar(size_bytes: int) -> int:
     """What a file of this size takes of the archive."""
     return tar.BLOCK + size_bytes + tar.padding(size_bytes)
+
+
+def most_bytes(appliance: Appliance) -> int:
+    """What the archive takes at the most, if nothing in its disks can be compressed: to choose the size of S3's parts
+    (there are 10,000 at the most), not to refuse a folder: most archives are much smaller."""
+    disks = [most_disk_bytes(disk.capacity_bytes) for disk in appliance.hardware.disks]
+    small = 2 * longest_descriptor(appliance)  # the manifest is shorter than the descriptor
+    return sum(map(_in_tar, (small, *disks))) + tar.BLOCK + len(tar.END)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.domain.errors import Unavailable, VerifyFailed
-from steps.domain.ova import FileTarget, OvaWriter, PartsTarget, WrittenOva, tar
+from steps.domain.ova import FileTarget, OvaWriter, PartsTarget, WrittenOva, most_bytes, tar
 from steps.domain.ovf import Appliance
 from tests.unit.domain.appliances import MIB, appliance, ova, pattern, qemu_raw, qemu_vmdk, vsphere_vmdk
 
@@ -280,6 +280,23 @@ def test_a_disk_of_another_size_than_the_machine_has() -> None:
     told = "the disk has 3146240 bytes, the machine's settings say 3146752"
     with pytest.raises(VerifyFailed, match=told), writer.disk("d0") as disk:
         disk.write(DISKS["d0"])
+
+
+def test_what_it_takes_at_the_most() -> None:
+    random = {disk_id: hashlib.shake_128(disk_id.encode()).digest(len(raw)) for disk_id, raw in RAW.items()}
+    size = len(ova(MADE, {disk_id: vsphere_vmdk(raw) for disk_id, raw in random.items()})[0])
+    assert size <= most_bytes(MADE) < 2 * size + 4 * MIB
+
+
+def test_tar_reads_members_over_8_gib(tmp_path: Path) -> None:
+    """A sparse file: tar skips what it does not list."""
+    size = 9 * 2**30 + 1
+    with (tmp_path / "big.tar").open("wb") as file:
+        file.write(tar.header("big.vmdk", size))
+        file.seek(512 + size + tar.padding(size))
+        file.write(tar.header("small", 0) + tar.END)
+    listed = subprocess.run(["tar", "tvf", "big.tar"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [line.split()[2] for line in listed.stdout.splitlines()] == [str(size), "0"] and listed.stderr == ""
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 8**11 - 1, 8**11, 2**50])
