@@ -34,6 +34,7 @@ from steps.domain.errors import ConfigError, HerasphereError, NotFound, Unavaila
 from steps.domain.host import SecretRef
 
 OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
+OUTPUTS = "hera__outputs_directory"
 RUNNER = RunnerScriptConstructor(outputs_directory=OUTPUTS_DIRECTORY)
 EXIT_BUG = 70  # EX_SOFTWARE: not one of ours, so never retried
 KEPT_LINES = 20_000
@@ -133,6 +134,15 @@ def run_store(given: StepInput) -> RunStore:
     return FolderStore(Path(folder)) if folder else MediaStore(lambda: media_at(given), given.run)
 
 
+def show(name: str, text: str) -> None:
+    """Leave a file that Argo's UI shows, where the deployment has artifacts, to whoever may see the workflow."""
+    outputs = os.environ.get(OUTPUTS)
+    if outputs:
+        path = Path(outputs) / "artifacts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def secret(ref: SecretRef) -> str:
     """The secret's text without its trailing newline."""
     folder = Path(os.environ.get("HERASPHERE_SECRETS", "/run/herasphere/secrets"))
@@ -223,6 +233,6 @@ def _exit_by_error(kind: type[BaseException], error: BaseException, _trace: Trac
     os._exit(code)  # an excepthook cannot choose the exit code otherwise
 
 
-if "hera__outputs_directory" in os.environ:  # only in a pod: set by RUNNER on every template it makes
+if OUTPUTS in os.environ:  # only in a pod: set by RUNNER on every template it makes
     sys.excepthook = _exit_by_error
     leave_on_sigterm()

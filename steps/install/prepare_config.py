@@ -11,6 +11,8 @@ from steps.domain.media import Lease, Origin
 
 MARGIN_S = 3600  # for the queue of pods, the wait for a mutex, and a person who looks at a console
 
+HIDDEN = "not-shown"
+
 
 class Input(runtime.StepInput):
     host: Host
@@ -29,9 +31,15 @@ def prepare_config(given: Input) -> Output:
         lease = _lease(media, given)
         text = kickstart.render(host, root_password_hash=_root_hash(given), callback_url=lease.callback_url)
         lease = _lease(media, given, text)
+    runtime.show("kickstart.cfg", _for_people(host))
     evidence = f"ESXi {host.iso.version} build {host.iso.build} with a kickstart of {len(text)} bytes"
     runtime.progress(100, evidence)
     return Output(evidence=evidence)
+
+
+def _for_people(host: Host) -> str:
+    """The kickstart without the hash of the password and without the secret part of its call-back's URL."""
+    return kickstart.render(host, root_password_hash=HIDDEN, callback_url=f"http://{HIDDEN}/")
 
 
 def _lease(media: Media, given: Input, text: str | None = None) -> Lease:

@@ -40,9 +40,10 @@ def report(given: Input) -> Output:
         expected=_hosts_of(given.table, given.only),
     )
     store = runtime.run_store(given)
-    store.put("report.json", to_json(made))
-    store.put("junit.xml", to_junit(made))
-    place = store.put("report.html", to_html(made))
+    place = ""
+    for name, text in (("report.json", to_json(made)), ("junit.xml", to_junit(made)), ("report.html", to_html(made))):
+        runtime.show(name, text)
+        place = store.put(name, text)
     told = verdict(made)
     runtime.say(f"{told}: {place}")
     return Output(verdict=told)

@@ -69,8 +69,9 @@ def test_the_schema_finds_a_wrong_type_and_an_unknown_field() -> None:
 
 @pytest.mark.lab
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
-def test_argo_lint(tmp_path: Path) -> None:
-    argos = [each for each in objects(Settings()) if each["apiVersion"].startswith("argoproj.io")]
+@pytest.mark.parametrize("settings", [Settings(), Settings(artifacts=True)], ids=["default", "artifacts"])
+def test_argo_lint(tmp_path: Path, settings: Settings) -> None:
+    argos = [each for each in objects(settings) if each["apiVersion"].startswith("argoproj.io")]
     assert {each["kind"] for each in argos} == {"WorkflowTemplate", "CronWorkflow"}
     run = workflow("install-hosts", run="r-1", parameters={"table": "hosts: []"})
     run["metadata"]["namespace"] = Settings().namespace

@@ -41,6 +41,9 @@ class Choices:
     )
     storage_class: Annotated[str | None, typer.Option(metavar="NAME", help="of its volume")] = None
     storage_size: Annotated[str | None, typer.Option(metavar="SIZE", help="of its volume (20Gi)")] = None
+    artifacts: Annotated[
+        bool | None, typer.Option("--artifacts/--no-artifacts", help="show kickstarts and reports in Argo's UI")
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """Those that were made."""

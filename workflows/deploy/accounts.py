@@ -46,6 +46,12 @@ PEOPLE = (
     Rule("workflows", ("create",), "submit, retry, resubmit, schedule trigger", group=ARGO_GROUP),
     Rule("workflows", ("get", "list", "watch"), "list, watch, logs; retry reads the run it repeats", group=ARGO_GROUP),
     Rule("workflows", ("patch",), "stop, and approve: `spec.shutdown`, the suspend node's phase", group=ARGO_GROUP),
+    Rule(
+        "workflows",
+        ("update",),
+        "Resume and Stop in Argo's UI: its server writes the whole of it",
+        group=ARGO_GROUP,
+    ),
     Rule("workflowtemplates", ("get", "list"), "submit reads the parameters; Argo's UI lists them", group=ARGO_GROUP),
     Rule(
         "cronworkflows",

@@ -27,7 +27,7 @@ def before(server: Server, settings: Settings) -> Iterator[Finding]:
     yield _argo(server)
     yield _rights(server)
     yield _storage(server, settings)
-    yield from controller.findings(server)
+    yield from controller.findings(server, artifacts=settings.artifacts)
 
 
 def after(server: Server, settings: Settings, media_token: str = "") -> Iterator[Finding]:

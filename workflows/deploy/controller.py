@@ -16,6 +16,8 @@ from workflows.deploy.server import Server
 PROGRAM = "workflow-controller"
 SETTINGS = "workflow-controller-configmap"
 WANTED = (4, 0, 7)
+REPOSITORIES = "artifact-repositories"
+DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 PACE = "DEFAULT_REQUEUE_TIME"
 
 
@@ -30,8 +32,8 @@ class Controller:
     settings: Mapping[str, Any] | None
 
 
-def findings(server: Server) -> Iterator[Finding]:
-    """About the controller that is to run our workflows."""
+def findings(server: Server, *, artifacts: bool = False) -> Iterator[Finding]:
+    """About the controller that is to run our workflows. artifacts: whether steps are to leave any"""
     try:
         found = [_controller(server, each) for each in _deployments(server)]
     except HerasphereError as error:
@@ -47,6 +49,7 @@ def findings(server: Server) -> Iterator[Finding]:
         yield _version(each.image)
         yield from _pace(each)
         yield from _settings(each)
+    yield _repository(server, ours or found, artifacts)
 
 
 def watched(args: tuple[str, ...], own: str) -> str:
@@ -54,6 +57,30 @@ def watched(args: tuple[str, ...], own: str) -> str:
     if not {"--namespaced", "--namespaced=true"} & set(args):
         return ""
     return _argument(args, "--managed-namespace") or own
+
+
+def _repository(server: Server, controllers: list[Controller], artifacts: bool) -> Finding:
+    """Nothing of ours needs one by default; steps that are to leave artifacts fail where Argo knows no place for any."""
+    what = "artifact repository"
+    if any(each.settings and each.settings.get("artifactRepository") for each in controllers):
+        return Finding("ok", what, "Argo's UI keeps the logs of pods that are gone, if archiveLogs is on")
+    if default := _default_repository(server):
+        return Finding("ok", what, f"{default} of the ConfigMap {REPOSITORIES}")
+    if not artifacts:
+        hint = "nothing of ours needs one; with it Argo's UI can show kickstarts and reports: `hera deploy --artifacts`"
+        return Finding("note", what, "none", hint)
+    hint = f"configure one in {SETTINGS} or the ConfigMap {REPOSITORIES}, or `hera deploy --no-artifacts`"
+    return Finding("fault", what, "none: steps that leave artifacts would fail", hint)
+
+
+def _default_repository(server: Server) -> str:
+    """The one that the namespace names for all its workflows; empty when there is none to be seen."""
+    path = f"/api/v1/namespaces/{server.namespace}/configmaps/{REPOSITORIES}"
+    try:
+        named = server.asked(path, f"read {REPOSITORIES}")
+    except HerasphereError:
+        return ""
+    return str(mapping(named["metadata"].get("annotations")).get(DEFAULT_REPOSITORY, ""))
 
 
 def _argument(args: tuple[str, ...], name: str) -> str:
@@ -138,10 +165,3 @@ def _settings(controller: Controller) -> Iterator[Finding]:
     if instance := controller.settings.get("instanceID"):
         hint = "our workflows have no such label; let a controller without instanceID watch this namespace"
         yield Finding("fault", "Argo's settings", f"instanceID {instance}: it sees only workflows of that label", hint)
-    if controller.settings.get("artifactRepository"):
-        yield Finding(
-            "ok", "artifact repository", "Argo's UI keeps the logs of pods that are gone, if archiveLogs is on"
-        )
-    else:
-        hint = "nothing of ours needs one; with it Argo's UI can show logs of pods that are gone"
-        yield Finding("note", "artifact repository", "none", hint)

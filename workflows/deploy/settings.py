@@ -32,6 +32,7 @@ class Settings:
     media_address: what BMCs call it; empty: the node's address, or the load balancer's
     found_address: the load balancer's address, once the cluster has given one
     media_node:    KEY=VALUE labels of the nodes which it may run on
+    artifacts:     kickstarts and reports go to the artifact repository of the cluster too, where Argo's UI shows them
     """
 
     namespace: str = "herasphere"
@@ -46,6 +47,7 @@ class Settings:
     found_address: str = ""
     media_port: int = 8080
     media_node: tuple[str, ...] = field(default=())
+    artifacts: bool = False
 
     @property
     def pods_image(self) -> str:

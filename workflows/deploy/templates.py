@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from steps.runtime import OUTPUTS_DIRECTORY
 from workflows.catalog import CATALOG, template
 from workflows.defaults import IMAGE
 from workflows.deploy.kinds import Manifest
 from workflows.deploy.manifest import labels
 from workflows.deploy.settings import Settings
+
+SHOWN = {"prepare-config": ("kickstart.cfg",), "report": ("report.html", "report.json", "junit.xml")}
 
 
 def templates(settings: Settings) -> list[Manifest]:
@@ -21,7 +24,15 @@ def _template(name: str, settings: Settings) -> Manifest:
         for container in _containers(each):
             if container["image"] == IMAGE:
                 container |= {"image": settings.pods_image, "imagePullPolicy": settings.pull_policy}
+        if settings.artifacts and each["name"] in SHOWN:
+            each.setdefault("outputs", {})["artifacts"] = [_artifact(file) for file in SHOWN[each["name"]]]
     return made
+
+
+def _artifact(file: str) -> Manifest:
+    """A file that `runtime.show` leaves: as it is, so that the UI shows it; a step that failed may not have left it."""
+    name = file.replace(".", "-")  # Argo allows no dot
+    return {"name": name, "path": f"{OUTPUTS_DIRECTORY}/artifacts/{file}", "archive": {"none": {}}, "optional": True}
 
 
 def _containers(each: dict[str, Any]) -> list[dict[str, Any]]:

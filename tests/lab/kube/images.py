@@ -14,10 +14,9 @@ from pathlib import Path
 from tests.lab.build import BUSYBOX, BuildFailed, Say, cache_folder
 from tests.lab.cached import keep_newest, locked, run
 from tests.lab.containers import Builder, buildah_in
-from tests.lab.kube.build import Programs
+from tests.lab.kube.build import ARGO_MODULE, Programs, version_of
 
-MODULES = (Path(__file__).parents[1] / "argo" / "go.mod").read_text()
-ARGO_VERSION = next(line.split()[1] for line in MODULES.splitlines() if "argoproj/argo-workflows/v4 " in line)
+ARGO_VERSION = version_of("argo", ARGO_MODULE)
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 USER = "8737"  # Argo's own images run as this one
 KEPT_BUILDS = 2

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.deploy.api import Api
 from workflows.deploy import check
 from workflows.deploy.apply import apply
+from workflows.deploy.controller import DEFAULT_REPOSITORY
 from workflows.deploy.finding import Finding
 from workflows.deploy.kinds import KINDS
 from workflows.deploy.objects import objects
@@ -123,6 +124,20 @@ def test_an_artifact_repository_is_told_and_not_needed(
 ) -> None:
     controller(api, **data)
     assert levels(check.before(server, SETTINGS))["artifact repository"] == level
+
+
+REPOSITORIES = "/api/v1/namespaces/herasphere/configmaps/artifact-repositories"
+
+
+def test_a_deployment_with_artifacts_needs_a_repository(server: Server, api: Api) -> None:
+    controller(api)
+    wanted = Settings(artifacts=True)
+    assert faults(check.before(server, wanted)) == ["artifact repository: none: steps that leave artifacts would fail"]
+    api.fixed[REPOSITORIES] = {"metadata": {"annotations": {DEFAULT_REPOSITORY: "reports"}}, "data": {"reports": ""}}
+    assert not faults(check.before(server, wanted))
+    del api.fixed[REPOSITORIES]
+    controller(api, artifactRepository="s3:\n  bucket: x\n")
+    assert not faults(check.before(server, wanted))
 
 
 def test_a_controller_with_another_configmap(server: Server, api: Api) -> None:

@@ -50,6 +50,23 @@ def test_everything_is_labelled_as_ours_and_lies_in_the_namespace() -> None:
     }
 
 
+def test_artifacts_are_left_only_where_they_were_asked_for(tmp_path: Path) -> None:
+    def left(settings: Settings) -> dict[str, list[str]]:
+        steps = [
+            step
+            for each in objects(settings)
+            if each["kind"] == "WorkflowTemplate"
+            for step in each["spec"]["templates"]
+        ]
+        found = {step["name"]: step.get("outputs", {}).get("artifacts", []) for step in steps if "script" in step}
+        return {name: [each["name"] for each in artifacts] for name, artifacts in found.items() if artifacts}
+
+    assert left(SETTINGS) == {}
+    shown = {"prepare-config": ["kickstart-cfg"], "report": ["report-html", "report-json", "junit-xml"]}
+    assert left(Settings(artifacts=True)) == shown
+    assert all(faults(each) == [] for each in objects(Settings(artifacts=True)) if each["kind"] == "WorkflowTemplate")
+
+
 def test_nothing_that_is_rendered_holds_a_secret() -> None:
     assert "Secret" not in {each["kind"] for each in objects(SETTINGS)}
 
