@@ -60,7 +60,7 @@ def watched(args: tuple[str, ...], own: str) -> str:
 
 
 def _repository(server: Server, controllers: list[Controller], artifacts: bool) -> Finding:
-    """Nothing of ours needs one by default; steps that are to leave artifacts fail where Argo knows no place for any."""
+    """Nothing of ours needs one by default; steps that are to leave artifacts fail where there is none."""
     what = "artifact repository"
     if any(each.settings and each.settings.get("artifactRepository") for each in controllers):
         return Finding("ok", what, "Argo's UI keeps the logs of pods that are gone, if archiveLogs is on")
