@@ -11,7 +11,8 @@ from steps.domain.media import Lease, Origin
 
 MARGIN_S = 3600  # for the queue of pods, the wait for a mutex, and a person who looks at a console
 
-HIDDEN = "not-shown"
+HIDDEN = "hidden"
+HIDDEN_HASH = f"$6${HIDDEN}${'x' * 86}"
 
 
 class Input(runtime.StepInput):
@@ -39,7 +40,7 @@ def prepare_config(given: Input) -> Output:
 
 def _for_people(host: Host) -> str:
     """The kickstart without the hash of the password and without the secret part of its call-back's URL."""
-    return kickstart.render(host, root_password_hash=HIDDEN, callback_url=f"http://{HIDDEN}/")
+    return kickstart.render(host, root_password_hash=HIDDEN_HASH, callback_url=f"http://{HIDDEN}/")
 
 
 def _lease(media: Media, given: Input, text: str | None = None) -> Lease:

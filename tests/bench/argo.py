@@ -95,6 +95,9 @@ def _between(began: str, ended: str) -> float:
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
-REMARKS = """What remains at any pace is the node's own: the kubelet looks at containers once a second, and a stage needs four
-of its looks (Argo's init container has ended, the step has begun, the step has ended, Argo's wait container has ended).
-The wait container looks for the step's end once a second too. The step's own process takes half a second of it all."""
+REMARKS = (
+    "What remains at any pace is the node's own: the kubelet looks at containers once a second, and a stage needs four"
+    " of its looks (Argo's init container has ended, the step has begun, the step has ended, Argo's wait container has"
+    " ended). The wait container looks for the step's end once a second too. The step's own process takes half a second"
+    " of it all."
+)
