@@ -31,7 +31,7 @@ CLUSTER = {"KUBECONFIG": str(KUBECONFIG), "HERASPHERE_NAMESPACE": NAMESPACE}
 def installing(folder: Path, *wanted: Wanted, **table: Any) -> Iterator[InProcessSite]:
     """Servers that pods reach, and their ISO at the cluster's media service. Afterwards nothing works on them."""
     series = uuid4().hex[:6].upper()
-    with site(folder, wanted, address=ADDRESS, series=series, **table) as made:
+    with site(folder, wanted, address=ADDRESS, series=series, iso_name=f"{series}.iso", **table) as made:
         added = ask(folder, "media", "add", made.iso, "--cluster")
         assert added.code == 0, added.err
         try:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from steps.domain.wait import wait_until
+from tests.e2e.cluster.argo_server import ArgoServer
 from tests.e2e.cluster.running import NAMESPACE, ask, installing, phase_of, told
 from tests.e2e.hera import hera
 from tests.e2e.test_install_inprocess import assert_left_clean
@@ -22,33 +21,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(why_not()), reason=why_no
 SECRETS = "of-the-ui"
 
 
-class ArgoServer:
-    """The calls that the UI makes, with the token somebody logged in with."""
-
-    def __init__(self, cluster: Cluster, token: str) -> None:
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.verify = str(cluster.argo_server_ca)
-        self.session.headers["Authorization"] = f"Bearer {token}"
-        self.url = cluster.argo_server_url
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self.session.request(method, f"{self.url}/api/v1/{path}", json=body, timeout=60)
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def submit(self, template: str, **parameters: str) -> str:
-        """As the form does it; the name of the workflow."""
-        options = {"parameters": [f"{name}={value}" for name, value in parameters.items()]}
-        body = {"resourceKind": "WorkflowTemplate", "resourceName": template, "submitOptions": options}
-        made = self.call("POST", f"workflows/{NAMESPACE}/submit", body)
-        return str(made["metadata"]["name"])
-
-    def nodes(self, workflow: str) -> dict[str, Any]:
-        status = self.call("GET", f"workflows/{NAMESPACE}/{workflow}")["status"]
-        return {node["displayName"]: node for node in (status.get("nodes") or {}).values()}
-
-
 @pytest.fixture(scope="module")
 def person(cluster: Cluster) -> str:
     """The token of somebody with the role herasphere-operator."""
@@ -61,7 +33,7 @@ def person(cluster: Cluster) -> str:
 
 @pytest.fixture
 def server(cluster: Cluster, person: str) -> ArgoServer:
-    return ArgoServer(cluster, person)
+    return ArgoServer(cluster, person, NAMESPACE)
 
 
 @pytest.fixture
@@ -91,12 +63,12 @@ def ended(workflow: str) -> str:
 
 def test_every_template_has_a_form_that_explains_itself(server: ArgoServer) -> None:
     for name in CATALOG:
-        template = server.call("GET", f"workflow-templates/{NAMESPACE}/{name}")
+        template = server.template(name)
         about = template["metadata"]["annotations"]
         assert about["workflows.argoproj.io/title"] and about["workflows.argoproj.io/description"]
         parameters = template["spec"]["arguments"].get("parameters", [])
         assert all(each.get("description") for each in parameters)
-    [form] = [server.call("GET", f"workflow-templates/{NAMESPACE}/install-hosts")["spec"]["arguments"]["parameters"]]
+    form = server.template("install-hosts")["spec"]["arguments"]["parameters"]
     assert [each["name"] for each in form] == list(Parameters.model_fields)
     chosen = {each["name"]: (each.get("value"), each.get("enum")) for each in form}
     assert chosen["reinstall"] == ("false", ["false", "true"]) and chosen["table"] == (None, None)
@@ -109,15 +81,14 @@ def test_a_run_is_started_approved_and_followed_in_the_ui(server: ArgoServer, ma
         return bool(server.nodes(run).get("approve", {}).get("phase") == "Running")
 
     wait_until(waits, what="the plan", where=run, hint="-", timeout_s=120)
-    server.call("PUT", f"workflows/{NAMESPACE}/{run}/resume", {"name": run, "namespace": NAMESPACE})
+    server.resume(run)
     assert ended(run) == "Succeeded"
     assert made.servers[0].machine.esxi
     assert_left_clean(made)
     nodes = server.nodes(f"{run}-esx01")
     assert nodes["install(0)"]["progress"] == "100/100"
     assert nodes["verify"]["outputs"]["parameters"]
-    status = server.call("GET", f"workflows/{NAMESPACE}/{run}-esx01")["status"]
-    done, _, of = status["progress"].partition("/")
+    done, _, of = server.status(f"{run}-esx01")["progress"].partition("/")
     assert done == of != "0"
 
 

@@ -57,6 +57,7 @@ def site(
     *,
     address: str = "127.0.0.1",
     series: str = "LAB",
+    iso_name: str = "esxi.iso",
     rollout: Mapping[str, Any] | None = None,
     **defaults: Any,
 ) -> Iterator[InProcessSite]:
@@ -64,12 +65,13 @@ def site(
 
     address: of this machine, at which BMCs and hosts listen: pods of a cluster do not reach the loopback
     series: what serial numbers begin with; two sites on one cluster need two, for who installs a host locks it
+    iso_name: two sites on one cluster need two, for a media service knows ISOs by their names
     """
     authority = Authority("herasphere lab")
     (folder / "ca.pem").write_text(authority.pem)
     (folder / "bmc-password").write_text(BMC_PASSWORD + "\n")
     (folder / "root-password").write_text(ROOT_PASSWORD + "\n")
-    iso = make_iso(folder / "esxi.iso")
+    iso = make_iso(folder / iso_name)
     cert, key = authority.issue(address, folder)
     with ExitStack() as stack:
         servers, rows = [], []
@@ -91,14 +93,15 @@ def site(
             servers.append(Server(machine, bmc))
             rows.append(_row(number, one, machine, bmc))
         table = folder / "hosts.yaml"
-        settings = {"defaults": _defaults() | defaults, "hosts": rows} | ({"rollout": dict(rollout)} if rollout else {})
+        settings = {"defaults": _defaults() | {"iso": iso_name} | defaults, "hosts": rows} | (
+            {"rollout": dict(rollout)} if rollout else {}
+        )
         table.write_text(yaml.safe_dump(settings, sort_keys=False))
         yield InProcessSite(table, iso, servers)
 
 
 def _defaults() -> dict[str, Any]:
     return {
-        "iso": "esxi.iso",
         "root_password": {"file": "root-password"},
         "bmc": {"username": BMC_USER, "password": {"file": "bmc-password"}, "ca": {"file": "ca.pem"}},
         "network": {"netmask": "255.255.252.0", "gateway": "10.99.0.1", "domain": "lab.test"},
