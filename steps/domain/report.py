@@ -21,6 +21,7 @@ from steps.domain.outcome import (
 
 FORMAT = 1  # of report.json; counts up when a reader of the old one would go wrong
 ROLLOUT = "rollout"
+FILES = ("report.html", "report.json", "junit.xml")  # for people, for programs, for CI servers
 
 
 class Report(Frozen):

@@ -13,7 +13,7 @@ from steps.clients import engine
 from steps.domain.children import ROLLOUT_ACCOUNT
 from steps.domain.errors import ConfigError
 from steps.domain.junit import to_junit
-from steps.domain.report import report_of, to_json
+from steps.domain.report import FILES, report_of, to_json
 from steps.domain.report_html import to_html, verdict
 from steps.domain.source import read
 
@@ -40,12 +40,12 @@ def report(given: Input) -> Output:
         expected=_hosts_of(given.table, given.only),
     )
     store = runtime.run_store(given)
-    place = ""
-    for name, text in (("report.json", to_json(made)), ("junit.xml", to_junit(made)), ("report.html", to_html(made))):
+    places = []
+    for name, text in zip(FILES, (to_html(made), to_json(made), to_junit(made)), strict=True):
         runtime.show(name, text)
-        place = store.put(name, text)
+        places.append(store.put(name, text))
     told = verdict(made)
-    runtime.say(f"{told}: {place}")
+    runtime.say(f"{told}: {places[0]}")
     return Output(verdict=told)
 
 

@@ -241,7 +241,7 @@ def test_ctrl_c_runs_the_clean_up(tmp_path: Path) -> None:
         assert process.wait(60) == 1
         assert rest.count('"eject-iso"') >= 2
         assert_left_clean(made)
-    (report,) = (tmp_path / "state").rglob("report.json")
+    (report,) = (tmp_path / "state/herasphere/runs").glob("*/report.json")
     assert {host["phase"] for host in json.loads(report.read_text())["hosts"]} == {"Stopped"}
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from tests.lab.network import LabNetwork
 from tests.lab.packages import missing_commands
 
+NETWORKS_OF_TESTS = "hst"  # what their names begin with
+
 
 @cache
 def why_not() -> str:
@@ -22,4 +24,4 @@ def why_not() -> str:
 def network_for_tests(letter: str, number: int) -> LabNetwork:
     """A network for tests, another one in each process of pytest-xdist. `number` is below 10, for each use its own."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return LabNetwork(f"hst{letter}{worker}", f"10.99.{60 + 10 * worker + number}.0/24")
+    return LabNetwork(f"{NETWORKS_OF_TESTS}{letter}{worker}", f"10.99.{60 + 10 * worker + number}.0/24")

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.lab.here import NETWORKS_OF_TESTS
 from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import ClusterInUse, only_cluster, why_not
 from tests.lab.kube.host import COVERED, SETTINGS, pod_processes
 from tests.lab.kube.images import PAUSE
+
+OF_OTHER_TESTS = re.compile(rf"\b{NETWORKS_OF_TESTS}[a-z]\d")  # they come and go meanwhile
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
@@ -31,17 +34,25 @@ def cluster() -> Iterator[Cluster]:
 
 def machine() -> dict[str, Any]:
     """What a cluster could leave behind."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return {
-        "mounts": [line.split(" - ")[0].split()[2:] for line in Path("/proc/self/mountinfo").read_text().splitlines()],
-        "links": sorted(link["ifname"] for link in json.loads(said("ip", "-json", "link", "show"))),
+        "mounts": [line.split(" - ")[0].split()[2:] for line in mounts if not OF_OTHER_TESTS.search(line)],
+        "links": names_in("/sys/class/net"),
         "addresses": re.findall(r"inet6? \S+", said("ip", "address", "show", "dev", "lo")),
-        "routes": said("ip", "route", "show", "table", "all"),
+        "routes": [
+            line for line in said("ip", "route", "show", "table", "all").splitlines() if not OF_OTHER_TESTS.search(line)
+        ],
         "rules": [line for program in ("iptables", "ip6tables") for line in rules(program)],
         "settings": {name: path.read_text() for name in SETTINGS if (path := Path("/proc/sys", name)).exists()},
-        "folders": {name: Path(name).exists() for name in (*COVERED, "/etc/cni", "/opt/containerd", "/run/netns")},
+        "folders": {name: Path(name).exists() for name in (*COVERED, "/etc/cni", "/opt/containerd")},
+        "namespaces": names_in("/run/netns"),
         "cgroups": sorted(path.name for pattern in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(pattern)),
         "pods": pod_processes(),
     }
+
+
+def names_in(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).glob("*") if not OF_OTHER_TESTS.match(path.name))
 
 
 def rules(program: str) -> list[str]:

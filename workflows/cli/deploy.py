@@ -16,7 +16,7 @@ from workflows.deploy.finding import Finding
 from workflows.deploy.image import pinned
 from workflows.deploy.media import NAME, last_settings
 from workflows.deploy.objects import objects, rendered
-from workflows.deploy.readiness import unreached, wait_for_media
+from workflows.deploy.readiness import REACHED_WITHIN_S, unreached, wait_for_media
 from workflows.deploy.running import refuse_disturbance
 from workflows.deploy.server import Server
 from workflows.deploy.settings import Expose, PullPolicy, Settings, chosen
@@ -166,7 +166,7 @@ def _prune(server: Server, left: list[Change], *, asked: bool, yes: bool) -> Non
 
 def _say_where(url: str) -> None:
     _say(f"BMCs and installers reach the media service at {url}")
-    if why := unreached(url):
+    if why := unreached(url, within_s=REACHED_WITHIN_S):
         _say(
             f"this desk does not reach it there: {why}. That is no fault if the servers' networks do; a server whose "
             "BMC does not cannot be installed (hint: --media-address names another way to it; see the firewall)"

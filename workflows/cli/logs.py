@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import NotFound
+from steps.domain.report import FILES
 from workflows.backends.argo.follow import Following
 from workflows.backends.argo.history import History
 from workflows.backends.argo.podlog import Pod
@@ -17,7 +18,6 @@ from workflows.cli.options import Cluster, made, takes_cluster
 from workflows.cli.runs import Host, Run
 
 SPOKEN = ("progress", "say", "fault", "log")
-REPORTS = ("report.html", "report.json", "junit.xml")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,10 +80,10 @@ def report(
     folder = made(output)
     with cluster.backend().media() as media:
         kept = {file.name for file in media.files(run)}
-        if not kept.intersection(REPORTS):
+        if not kept.intersection(FILES):
             hint = "it comes when the run has ended; `hera list` shows the runs"
             raise NotFound("there is no report", where=run, hint=hint)
-        for name in REPORTS:
+        for name in FILES:
             if name in kept:
                 (folder / name).write_text(media.file(run, name), encoding="utf-8")
                 print(folder / name)

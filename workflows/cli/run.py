@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import NotFound
+from steps.domain.report import FILES
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
 from workflows.cli.confirm import confirm
 from workflows.cli.options import Limit, Only, Reinstall, TableFile, Yes, desk_of, made, state_folder
 from workflows.cli.view import view_for
-
-REPORTS = ("report.html", "report.json", "junit.xml")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,7 +76,7 @@ def _address(text: str) -> str:
 
 def _tell(outcome: Outcome, report: Path | None) -> None:
     """Say how it ended and where the report is."""
-    written = [outcome.folder / name for name in REPORTS if (outcome.folder / name).exists()]
+    written = [outcome.folder / name for name in FILES if (outcome.folder / name).exists()]
     if report is not None:
         written = [Path(shutil.copy(path, report / path.name)) for path in written]
     ends = {0: "done", 1: "failed", 2: "the table has faults, nothing was touched", 3: "refused, nothing was touched"}

@@ -16,6 +16,7 @@ from workflows.deploy.settings import Settings
 
 READY_WITHIN_S = 300.0
 ANSWER_WITHIN_S = 5.0
+REACHED_WITHIN_S = 15.0  # nodes learn the address of a new Service some seconds after its pods are ready
 TROUBLE = (
     "FailedAttachVolume",
     "FailedBinding",
@@ -94,8 +95,24 @@ def look(server: Server, settings: Settings) -> Look:
     return Look(reason=reason, is_final=reason.startswith(FINAL))
 
 
-def unreached(url: str) -> str:
-    """Empty if the media service answers there, as seen from this machine; else why not."""
+def unreached(url: str, *, within_s: float = 0.0, clock: Clock = SYSTEM_CLOCK) -> str:
+    """Empty if the media service answers there within this time, as seen from this machine; else why not."""
+    why = "nothing was asked"
+
+    def probe() -> bool:
+        nonlocal why
+        why = _refusal(url)
+        return not why
+
+    try:
+        wait_until(probe, what="", where="", hint="-", timeout_s=within_s, every_s=1.0, clock=clock)
+    except TimedOut:
+        return why
+    return ""
+
+
+def _refusal(url: str) -> str:
+    """What comes instead of its answer, empty if it answers."""
     try:
         with requests.Session() as session:
             session.trust_env = False  # BMCs have no proxy either

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steps.domain.report import FILES
 from steps.runtime import OUTPUTS_DIRECTORY
 from workflows.catalog import CATALOG, template
 from workflows.defaults import IMAGE
@@ -9,7 +10,7 @@ from workflows.deploy.kinds import Manifest
 from workflows.deploy.manifest import labels
 from workflows.deploy.settings import Settings
 
-SHOWN = {"prepare-config": ("kickstart.cfg",), "report": ("report.html", "report.json", "junit.xml")}
+SHOWN = {"prepare-config": ("kickstart.cfg",), "report": FILES}
 
 
 def templates(settings: Settings) -> list[Manifest]:

@@ -1,5 +1,6 @@
 """Argo's UI and `hera --server`: both speak to argo-server's REST API, and see no more of the cluster than that."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.e2e.cluster.argo_server import ArgoServer
 from tests.e2e.cluster.running import NAMESPACE, ask, installing, phase_of, told
 from tests.e2e.hera import hera
 from tests.e2e.test_install_inprocess import assert_left_clean
+from tests.lab.inprocess.options import Delays
 from tests.lab.inprocess.site import BMC_PASSWORD, BMC_USER, ROOT_PASSWORD, InProcessSite, Wanted
 from tests.lab.kube.cluster import Cluster
 from tests.lab.kube.fixture import why_not
@@ -41,7 +43,8 @@ def made(tmp_path: Path) -> Iterator[InProcessSite]:
     """A server whose table names only Secrets of the cluster."""
     refer = {key: {"secret": SECRETS, "key": key} for key in ("bmc", "root", "ca")}
     bmc = {"username": BMC_USER, "password": refer["bmc"], "ca": refer["ca"]}
-    with installing(tmp_path, Wanted(), bmc=bmc, root_password=refer["root"]) as site:
+    slow = Wanted(delays=Delays(block_s=2.0, install_s=5.0))  # for its progress to be seen
+    with installing(tmp_path, slow, bmc=bmc, root_password=refer["root"]) as site:
         for key, text in (("bmc", BMC_PASSWORD), ("root", ROOT_PASSWORD), ("ca", (tmp_path / "ca.pem").read_text())):
             file = tmp_path / f"{key}.secret"
             file.write_text(text)
@@ -82,12 +85,17 @@ def test_a_run_is_started_approved_and_followed_in_the_ui(server: ArgoServer, ma
 
     wait_until(waits, what="the plan", where=run, hint="-", timeout_s=120)
     server.resume(run)
+
+    def is_under_way() -> bool:
+        """Argo's own count is 0/1, then 1/1."""
+        install = server.nodes(f"{run}-esx01").get("install(0)", {})
+        return bool(re.fullmatch(r"\d+/100", install.get("progress", "")))
+
+    wait_until(is_under_way, what="the progress of install", where=run, hint="-", timeout_s=200)
     assert ended(run) == "Succeeded"
     assert made.servers[0].machine.esxi
     assert_left_clean(made)
-    nodes = server.nodes(f"{run}-esx01")
-    assert nodes["install(0)"]["progress"] == "100/100"
-    assert nodes["verify"]["outputs"]["parameters"]
+    assert server.nodes(f"{run}-esx01")["verify"]["outputs"]["parameters"]
     done, _, of = server.status(f"{run}-esx01")["progress"].partition("/")
     assert done == of != "0"
 
