@@ -6,10 +6,10 @@ from hashlib import sha256
 
 from steps.domain.errors import ConfigError, Refused
 from steps.domain.host import Bmc, Disk, Frozen, Host, Network, Timeouts
+from steps.domain.model_faults import check_values
 from steps.domain.source import read
 from steps.domain.table import DiskEntry
-from steps.domain.table_checks import Row, Surroundings, TableCheck
-from steps.domain.table_faults import check_values
+from steps.domain.table_checks import FORM, Row, Surroundings, TableCheck
 
 
 class InstallPlan(Frozen):
@@ -28,7 +28,7 @@ def plan_install(
     reinstall: a VMFS found on the chosen disk may be written over
     """
     source = read(text, file)
-    table, faults, removed = check_values(source)
+    table, faults, removed = check_values(source, FORM)
     check = TableCheck(source, removed, source.faults + faults, around)
     if table is not None:
         check.table(table, only)

@@ -9,10 +9,18 @@ from typing import Any, NamedTuple
 from steps.domain import passwords
 from steps.domain.errors import Fault, HerasphereError
 from steps.domain.host import Iso
+from steps.domain.model_faults import Form, did_you_mean
 from steps.domain.source import Path, Source
 from steps.domain.table import PER_HOST, REQUIRED, UNIQUE, SecretEntry, Table
-from steps.domain.table_faults import NO_HOSTS, did_you_mean
 
+NO_HOSTS = "hosts: followed by a list, each host beginning with '- name: esx01'"
+FORM = Form(
+    Table,
+    "a host table",
+    see="docs/host-table.md",
+    keys="it has the keys defaults, hosts and rollout",
+    lists={"hosts": NO_HOSTS},
+)
 MIN_DISK_GIB = 32  # ESXi 7 and later refuse a smaller disk that is neither USB nor SD
 
 

@@ -19,9 +19,12 @@ class ArgoServer:
         self.session.headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
-        answer = self.session.request(method, f"{self.url}/{path}", json=body, timeout=60)
+        answer = self._asked(method, path, body)
         assert answer.ok, answer.text
         return answer
+
+    def _asked(self, method: str, path: str, body: Any = None) -> requests.Response:
+        return self.session.request(method, f"{self.url}/{path}", json=body, timeout=60)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         return self.ask(method, f"api/v1/{path}", body).json()
@@ -43,8 +46,13 @@ class ArgoServer:
         return self.call("GET", f"workflows/{self.namespace}/{workflow}")["status"]
 
     def nodes(self, workflow: str) -> dict[str, Any]:
-        """By the names that are displayed."""
-        return {node["displayName"]: node for node in (self.status(workflow).get("nodes") or {}).values()}
+        """By the names that are displayed; none of a workflow that has not begun, or is not there yet."""
+        answer = self._asked("GET", f"api/v1/workflows/{self.namespace}/{workflow}")
+        if answer.status_code == requests.codes.not_found:
+            return {}
+        assert answer.ok, answer.text
+        nodes = answer.json().get("status", {}).get("nodes") or {}
+        return {node["displayName"]: node for node in nodes.values()}
 
     def artifact(self, workflow: str, node: str, name: str) -> requests.Response:
         """What opens when somebody clicks it."""

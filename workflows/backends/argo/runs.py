@@ -7,8 +7,8 @@ from typing import Any
 
 from steps.domain.children import HOST_LABEL, RUN_LABEL
 from steps.domain.errors import NotFound
+from steps.domain.model_faults import did_you_mean
 from steps.domain.outcome import mapping, text
-from steps.domain.table_faults import did_you_mean
 from workflows.backends.argo.backend import Manifest, Workflows
 from workflows.backends.argo.changes import FINISHED
 from workflows.backends.argo.follow import children_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from steps.domain.children import RUN_LABEL
 from steps.domain.errors import HerasphereError, NotFound, Refused, Unsupported
+from steps.domain.model_faults import did_you_mean
 from steps.domain.outcome import mapping, text
-from steps.domain.table_faults import did_you_mean
 from workflows.backends.argo.backend import Backend, Manifest
 from workflows.backends.argo.changes import FINISHED
 from workflows.backends.argo.runs import CRON_LABEL, PHASE_LABEL

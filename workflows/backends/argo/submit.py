@@ -11,8 +11,8 @@ from typing import Any
 from steps.domain.children import RUN_LABEL
 from steps.domain.errors import HerasphereError, NotFound, Refused, Unavailable
 from steps.domain.host import SecretRef
+from steps.domain.model_faults import did_you_mean
 from steps.domain.outcome import mapping
-from steps.domain.table_faults import did_you_mean
 from workflows.backends.argo.backend import Backend, DeskSecrets, Manifest, Workflows
 from workflows.catalog import workflow
 from workflows.defaults import VERSION

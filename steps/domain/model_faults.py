@@ -1,37 +1,63 @@
-"""What pydantic found wrong with a table as faults a person can act on; the sound rest is kept for more checks."""
+"""What pydantic found wrong with what a user wrote, as faults to act on; the sound rest is kept for more checks."""
 
 import difflib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from steps.domain.errors import Fault
-from steps.domain.source import Path, Source
-from steps.domain.table import Table
-
-NO_HOSTS = "hosts: followed by a list, each host beginning with '- name: esx01'"
+from steps.domain.source import Path
 
 
-def check_values(source: Source) -> tuple[Table | None, list[Fault], set[Path]]:
-    """Validate each value of the table alone.
+class Placed(Protocol):
+    """Plain data whose values know where they stand."""
 
-    Returns the table without its faulty values (None when nothing is left to look at), the faults, and the paths that
+    @property
+    def data(self) -> Any: ...
+
+    def fault(self, path: Path, message: str, hint: str, *, key: bool = False) -> Fault: ...
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Form(Generic[Model]):
+    """What the data should be.
+
+    name:  "a host table"; see: the page that describes it
+    keys:  hint when it is something else altogether
+    lists: hint for a list that is missing or is none, by its key
+    """
+
+    model: type[Model]
+    name: str
+    see: str
+    keys: str
+    lists: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_values(source: Placed, form: Form[Model]) -> tuple[Model | None, list[Fault], set[Path]]:
+    """Validate each value alone.
+
+    Returns the model without its faulty values (None when nothing is left to look at), the faults, and the paths that
     were left out, so that they are not called missing later.
     """
     faults: list[Fault] = []
     removed: set[Path] = set()
     data = source.data
     if not isinstance(data, dict):
-        return None, [source.fault((), "not a host table", "it has the keys defaults, hosts and rollout")], removed
+        return None, [source.fault((), f"not {form.name}", form.keys)], removed
     for _ in range(5):  # a faulty value can hide another one behind it, e.g. in a reference of a reference
         try:
-            return Table.model_validate(data), faults, removed
+            return form.model.model_validate(data), faults, removed
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 path = _existing(data, details["loc"])
                 if path not in removed and tuple(details["loc"]) not in removed:
-                    faults.append(_fault(source, path, dict(details)))
+                    faults.append(_fault(source, form, path, dict(details)))
                     removed.add(path)
         data = _without(data, removed)
     return None, faults, removed
@@ -49,20 +75,21 @@ def _existing(data: Any, loc: tuple[str | int, ...]) -> Path:
     return path
 
 
-def _fault(source: Source, path: Path, details: dict[str, Any]) -> Fault:
-    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "the table")
+def _fault(source: Placed, form: Form[Any], path: Path, details: dict[str, Any]) -> Fault:
+    name = next((str(part) for part in reversed(path) if isinstance(part, str)), form.name)
     kind, context = details["type"], details.get("ctx", {})
     if kind == "herasphere":
         return source.fault(path, context["message"], context["hint"])
     if kind == "extra_forbidden":
-        known = list(_model_at(path[:-1]).model_fields)
+        known = list(_model_at(form.model, path[:-1]).model_fields)
         return source.fault(path, f"unknown key {path[-1]!r}", did_you_mean(str(path[-1]), known), key=True)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return source.fault(path, f"{name} must be a mapping of keys", "indent its keys below it")
     if kind == "missing":
-        return source.fault(path, "the table has no hosts", NO_HOSTS)
+        missing = str(details["loc"][-1])
+        return source.fault(path, f"{missing} is missing", form.lists.get(missing, f"give it: see {form.see}"))
     if kind in ("tuple_type", "list_type"):
-        return source.fault(path, f"{name} must be a list", NO_HOSTS if name == "hosts" else "[first, second]")
+        return source.fault(path, f"{name} must be a list", form.lists.get(name, "[first, second]"))
     if kind == "literal_error":
         return source.fault(path, f"{name} is {details['input']!r}", f"one of {context['expected']}")
     if kind.startswith("bool"):
@@ -71,7 +98,7 @@ def _fault(source: Source, path: Path, details: dict[str, Any]) -> Fault:
         return source.fault(path, f"{name} is {details['input']!r}", "a whole number")
     if kind == "string_type":
         return source.fault(path, f"{name} must be a single value", "not a list or a mapping")
-    return source.fault(path, f"{name}: {details['msg']}", "see docs/host-table.md")
+    return source.fault(path, f"{name}: {details['msg']}", f"see {form.see}")
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -80,9 +107,8 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else "known here: " + ", ".join(known)
 
 
-def _model_at(path: Path) -> type[BaseModel]:
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     """The model which describes the mapping at this path."""
-    model: type[BaseModel] = Table
     for part in path:
         if isinstance(part, int):
             continue
