@@ -1,7 +1,7 @@
 """What pydantic found wrong with what a user wrote, as faults to act on; the sound rest is kept for more checks."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -59,17 +59,19 @@ def check_values(source: Placed, form: Form[Model]) -> tuple[Model | None, list[
                 if path not in removed and tuple(details["loc"]) not in removed:
                     faults.append(_fault(source, form, path, dict(details)))
                     removed.add(path)
+                elif len(path) > 1:  # what is left of it is no value either: an entry of a list, say
+                    removed.add(path[:-1])
         data = _without(data, removed)
     return None, faults, removed
 
 
 def _existing(data: Any, loc: tuple[str | int, ...]) -> Path:
-    """The longest part of pydantic's location which is a path in the data."""
+    """What of pydantic's location is a path in the data: it names the members of unions and missing keys too."""
     path: Path = ()
     for part in loc:
         in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
         if not in_list and not (isinstance(data, dict) and part in data):
-            break
+            continue
         data = data[part]
         path = (*path, part)
     return path
@@ -81,7 +83,7 @@ def _fault(source: Placed, form: Form[Any], path: Path, details: dict[str, Any])
     if kind == "herasphere":
         return source.fault(path, context["message"], context["hint"])
     if kind == "extra_forbidden":
-        known = list(_model_at(form.model, path[:-1]).model_fields)
+        known = list(_model_at(form.model, source.data, path[:-1]).model_fields)
         return source.fault(path, f"unknown key {path[-1]!r}", did_you_mean(str(path[-1]), known), key=True)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return source.fault(path, f"{name} must be a mapping of keys", "indent its keys below it")
@@ -103,16 +105,24 @@ def _fault(source: Placed, form: Form[Any], path: Path, details: dict[str, Any])
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """A hint naming the known words nearest to this one, or all of them."""
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else "known here: " + ", ".join(known)
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else "known here: " + ", ".join(known)
 
 
-def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
-    """The model which describes the mapping at this path."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that this one is probably meant to be; "" if it is like none."""
+    return next(iter(difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)), "")
+
+
+def _model_at(model: type[BaseModel], data: Any, path: Path) -> type[BaseModel]:
+    """The model which describes the mapping at this path; of a union the one with most of the mapping's keys."""
+    kinds = [model]
     for part in path:
-        if isinstance(part, int):
-            continue
-        model = next(_models_in(model.model_fields[part].annotation))
+        data = data[part]
+        if isinstance(part, str):
+            kinds = list(_models_in(model.model_fields[part].annotation))
+        if isinstance(data, dict):
+            model = max(kinds, key=lambda kind: len(kind.model_fields.keys() & data.keys()))
     return model
 
 

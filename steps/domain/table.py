@@ -54,7 +54,7 @@ class SecretEntry(Entry):
     def _is_a_reference(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             hint = "{env: NAME}, {file: PATH} or {secret: NAME, key: KEY}"
-            raise wrong("a secret itself may not stand in the table", f"name where it comes from: {hint}")
+            raise wrong("a secret itself may not stand here", f"name where it comes from: {hint}")
         return value
 
     @model_validator(mode="after")

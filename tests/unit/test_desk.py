@@ -7,7 +7,8 @@ import pytest
 
 from steps.domain.errors import ConfigError, HerasphereError
 from steps.domain.table import SecretEntry
-from workflows.desk import MAX_SECRET_BYTES, Desk
+from workflows.desk import Desk
+from workflows.desk_secrets import MAX_SECRET_BYTES
 
 
 def desk_in(folder: Path) -> Desk:
@@ -20,7 +21,7 @@ def desk_in(folder: Path) -> Desk:
 @pytest.mark.parametrize("name", ["/dev/zero", "pipe.iso", "a\0b", "large", "."])
 def test_a_secret_is_read_from_small_files_only(tmp_path: Path, name: str) -> None:
     with pytest.raises(HerasphereError):
-        desk_in(tmp_path).read_secret(SecretEntry(file=name))
+        desk_in(tmp_path).kept.read(SecretEntry(file=name))
 
 
 @pytest.mark.parametrize("name", ["pipe.iso", "a\0b.iso", "two words.iso", ""])

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import ConfigError
+from steps.domain.image.planning import Choices
 from steps.domain.plan import digest_of
 from workflows.catalog import CATALOG, as_yaml, template
 from workflows.catalog import workflow as workflow_of
-from workflows.cli.options import AsJson, For, Only, Reinstall, TableFile, Tables, desk_of, made
+from workflows.cli.image_plan import IMAGES, Force, OnErrorOption, show_image_plan
+from workflows.cli.options import AsJson, For, Only, Reinstall, Tables, desk_of, made
 from workflows.cli.tables import plan_text
 
 WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")]
@@ -45,12 +47,22 @@ def validate(
 
 
 def plan(
-    workflow: WorkflowName, file: TableFile, only: Only = None, reinstall: Reinstall = False, json: AsJson = False,
-    engine: For = "local",
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts, build-image or build-appliance")],
+    file: Annotated[
+        list[Path],
+        typer.Option("--file", "-f", metavar="FILE", help="host table; of images their settings, later ones win"),
+    ],
+    only: Only = None, reinstall: Reinstall = False, force: Force = False, on_error: OnErrorOption = "cleanup",
+    json: AsJson = False, engine: For = "local",
 ) -> None:  # fmt: skip
     """Show what a run would do, and touch nothing."""
+    if workflow in IMAGES:
+        show_image_plan(workflow, file, Choices(on_error, force), engine=engine, as_json=json)
+        return
     _known(workflow, needs_table=True)
-    planned = desk_of(file, engine).plan(only=only, reinstall=reinstall)
+    if len(file) != 1:
+        raise typer.BadParameter("give one host table", param_hint="--file")
+    planned = desk_of(file[0], engine).plan(only=only, reinstall=reinstall)
     if json:
         print(planned.model_dump_json(indent=2))
     else:

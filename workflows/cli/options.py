@@ -16,7 +16,8 @@ from steps.domain.errors import AccessDenied, NotFound
 from workflows.backends.argo.api import KubernetesBackend
 from workflows.backends.argo.backend import Backend
 from workflows.backends.argo.server import ServerBackend
-from workflows.desk import Desk, Engine
+from workflows.desk import Desk
+from workflows.desk_secrets import Engine
 
 Tables = Annotated[
     list[Path], typer.Option("--file", "-f", metavar="FILE", help="host table (YAML); see docs/host-table.md")

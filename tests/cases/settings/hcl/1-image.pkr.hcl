@@ -1,0 +1,2 @@
+source "vsphere-iso" "x" {
+}
