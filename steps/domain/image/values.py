@@ -47,7 +47,7 @@ def _hardware_version(value: str) -> str:
 
 
 def _guest_id(value: str) -> str:
-    if not re.fullmatch(r"\w{2,70}", value, re.ASCII) or not value.endswith("Guest"):
+    if not re.fullmatch(r"\w{2,70}Guest(64)?", value, re.ASCII):
         hint = "as vSphere names it: centos7_64Guest, rhel9_64Guest, vmwarePhoton64Guest, otherGuest64"
         raise wrong(f"{value!r} is no guest id of vSphere", hint)
     return value

@@ -1,0 +1,140 @@
+"""Reading leaf properties, and waiting until they say something.
+
+Only leaf paths are read: pyvmomi fails on whole objects whose enumerations it does not know. Each wait has a property
+collector of its own, as versions of the session's common one belong to whoever waits with it first.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from pyVmomi import vmodl
+
+from steps.clients.vsphere.connection import VSphere
+from steps.clients.vsphere.faults import translated
+from steps.domain.errors import HerasphereError, TimedOut
+
+Collector = vmodl.query.PropertyCollector
+Found = TypeVar("Found")
+Values = dict[str, Any]
+
+LONGEST_WAIT_S = 20
+
+
+def read(vsphere: VSphere, target: Any, *paths: str) -> Values:
+    """The values of these properties; None for one that is not set. NotFound if the object is not there."""
+    return read_all(vsphere, [target], *paths)[0]
+
+
+def read_all(vsphere: VSphere, targets: Sequence[Any], *paths: str) -> list[Values]:
+    """The same of several objects of one kind, in their order."""
+    if not targets:
+        return []
+    spec = Collector.FilterSpec(
+        objectSet=[Collector.ObjectSpec(obj=target) for target in targets],
+        propSet=[Collector.PropertySpec(type=type(targets[0]), pathSet=list(paths))],
+    )
+    found: dict[str, Values] = {}
+    collector = vsphere.content.propertyCollector
+    result = collector.RetrievePropertiesEx(specSet=[spec], options=Collector.RetrieveOptions())
+    while result is not None:
+        for each in result.objects:
+            found[each.obj._moId] = {prop.name: prop.val for prop in each.propSet}
+        result = collector.ContinueRetrievePropertiesEx(token=result.token) if result.token else None
+    return [dict.fromkeys(paths) | found.get(target._moId, {}) for target in targets]
+
+
+@contextmanager
+def all_of(vsphere: VSphere, kind: Any, root: Any = None) -> Iterator[list[Any]]:
+    """Every object of this kind below the root; default: in the whole inventory."""
+    view = vsphere.content.viewManager.CreateContainerView(root or vsphere.content.rootFolder, [kind], True)
+    try:
+        yield list(read(vsphere, view, "view")["view"] or [])
+    finally:
+        with suppress(vmodl.MethodFault, HerasphereError):
+            view.DestroyView()
+
+
+def wait_for(
+    vsphere: VSphere,
+    target: Any,
+    paths: Sequence[str],
+    decide: Callable[[Values], Found | None],
+    *,
+    timeout_s: float,
+    what: str,
+    where: str,
+    hint: str,
+    look_again_s: float = LONGEST_WAIT_S,
+) -> Found:
+    """What `decide` makes of the properties, as soon as it makes something; it is asked at each change.
+
+    TimedOut, naming `what`, after the time. look_again_s: how long to wait for a change before it is asked again
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        with _waiting(vsphere, target, paths) as collector:
+            version = ""
+            while True:
+                values = read(vsphere, target, *paths)
+                found = decide(values)
+                if found is not None:
+                    return found
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimedOut(f"{what} did not happen within {timeout_s:g} s", where=where, hint=hint)
+                update = _changed(collector, version, min(left, look_again_s))
+                if update is None:
+                    break  # its session is gone, or nothing came: look with a fresh one
+                version = update
+
+
+@contextmanager
+def _waiting(vsphere: VSphere, target: Any, paths: Sequence[str]) -> Iterator[Any]:
+    collector = vsphere.content.propertyCollector.CreatePropertyCollector()
+    spec = Collector.FilterSpec(
+        objectSet=[Collector.ObjectSpec(obj=target)],
+        propSet=[Collector.PropertySpec(type=type(target), pathSet=list(paths))],
+    )
+    try:
+        collector.CreateFilter(spec, partialUpdates=True)
+        yield collector
+    finally:
+        with suppress(vmodl.MethodFault, HerasphereError):
+            collector.DestroyPropertyCollector()
+
+
+def _changed(collector: Any, version: str, within_s: float) -> str | None:
+    """The version after a change; None if none came, or the collector is gone with its session."""
+    options = Collector.WaitOptions(maxWaitSeconds=max(1, int(within_s)))
+    try:
+        update = collector.WaitForUpdatesEx(version=version, options=options)
+    except vmodl.fault.ManagedObjectNotFound:
+        return None
+    return str(update.version) if update else None
+
+
+def finish(
+    vsphere: VSphere,
+    task: Any,
+    *,
+    where: str,
+    timeout_s: float = 3600,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Any:
+    """The task's result once it has ended well; the error that its fault is if not. tell: gets its progress in %"""
+    paths = ("info.state", "info.progress", "info.error", "info.result")
+
+    def decide(values: Values) -> Values | None:
+        if values["info.progress"] is not None:
+            tell(int(values["info.progress"]))
+        return values if values["info.state"] in ("success", "error") else None
+
+    ended = wait_for(
+        vsphere, task, paths, decide, timeout_s=timeout_s, what="vCenter's task", where=where, hint="see its task list"
+    )
+    if ended["info.state"] == "error":
+        with translated(where):
+            raise ended["info.error"]
+    return ended["info.result"]
