@@ -64,7 +64,7 @@ class Checks:
         if given is None:
             return None
         if isinstance(given, str):
-            self._note(key, f"{key} stands in a file: {{env: NAME}} or {{file: PATH}} keeps it out")
+            self.note(key, f"{key} stands in a file: {{env: NAME}} or {{file: PATH}} keeps it out")
             try:
                 given = self.around.keep_secret(key, given)
             except HerasphereError as error:
@@ -92,7 +92,8 @@ class Checks:
                 self.fault(key, error.what, error.hint)
         return given
 
-    def _note(self, key: str, message: str) -> None:
+    def note(self, key: str, message: str) -> None:
+        """Something to know of the value at this key."""
         source = self.layers.origin((key,))
         if source is not None:
             self.notes.append(Note(source.file, source.place((key,)).line, message))

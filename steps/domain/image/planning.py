@@ -83,7 +83,7 @@ def plan_appliance(
         vcenter=vcenter,
         place=place,
         base=made_of,
-        resources=_resources(settings),
+        resources=_resources(check, linked=made_of.linked),
         property_values=settings.property_values,
         guest=guest,
         finish=_finish(settings).model_copy(update={"snapshot": ""}),
@@ -181,9 +181,12 @@ def _finish(settings: Settings) -> Finish:
     )
 
 
-def _resources(settings: Settings) -> Resources:
+def _resources(check: Checks, *, linked: bool) -> Resources:
     """What is said of the hardware, and only that: a default of ours is not to change what the base has."""
-    said = settings.model_fields_set
+    settings, said = check.settings, check.settings.model_fields_set
+    if linked and "disk_size" in said:
+        check.note("disk_size", "disk_size has no meaning for a linked clone, whose disks are its base's")
+        said = said - {"disk_size"}
     return Resources(
         cpus=settings.cpu if "cpu" in said else None,
         cores_per_socket=settings.cpu_cores if "cpu_cores" in said else None,

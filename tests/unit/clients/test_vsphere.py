@@ -77,8 +77,10 @@ def test_power_snapshot_clone_and_template(site: Site, vm: Vm) -> None:
     first = vm.snapshot("first", "-")
     assert vm.snapshots() == {"first": first} and vm.current_snapshot() == first
     mark = Mark(run="run-2", name="clone")
-    clone = machines.clone(site, vm, "a-clone", mark, snapshot=first, linked=True, properties={})
-    assert clone.look().mark == mark
+    linked = machines.clone(site, vm, "linked", mark, snapshot=first, linked=True, properties={})
+    assert linked.look().mark == mark
+    linked.destroy()
+    clone = machines.clone(site, vm, "a-clone", mark, snapshot="", linked=False, properties={})
     clone.rename("renamed")
     clone.resize(Resources(cpus=2, memory_mib=1024, first_disk_mib=200))
     hardware = clone.hardware()
