@@ -7,7 +7,7 @@ from typing import Any
 from pyVmomi import vim
 
 from steps.clients.vsphere.connection import VSphere
-from steps.clients.vsphere.properties import all_of, read, read_all
+from steps.clients.vsphere.properties import Values, read, read_all, read_below
 from steps.domain.errors import NotFound
 from steps.domain.image.plan import Place
 
@@ -74,14 +74,18 @@ def children(site: Site) -> dict[str, Any]:
 
 
 def _one(vsphere: VSphere, kind: Any, name: str, root: Any, key: str) -> Any:
-    with all_of(vsphere, kind, root) as found:
-        return _named(vsphere, found, name, key)
+    return _chosen(vsphere, read_below(vsphere, kind, root, "name"), name, key)
 
 
 def _named(vsphere: VSphere, found: Sequence[Any], name: str, key: str) -> Any:
     """The one of this name; without a name the only one."""
-    names = _names(vsphere, found)
-    fitting = [each for each, own in zip(found, names, strict=True) if name in ("", own)]
+    values = [{"name": own} for own in _names(vsphere, found)]
+    return _chosen(vsphere, list(zip(found, values, strict=True)), name, key)
+
+
+def _chosen(vsphere: VSphere, found: Sequence[tuple[Any, Values]], name: str, key: str) -> Any:
+    names = [_plain(values["name"]) for _, values in found]
+    fitting = [each for (each, _), own in zip(found, names, strict=True) if name in ("", own)]
     if len(fitting) == 1:
         return fitting[0]
     there = ", ".join(sorted(set(names))) or "none"
@@ -101,8 +105,12 @@ def _names(vsphere: VSphere, found: Sequence[Any]) -> list[str]:
     names: dict[str, str] = {}
     for same in by_kind.values():
         for each, values in zip(same, read_all(vsphere, same, "name"), strict=True):
-            names[each._moId] = str(values["name"] or "").replace("%2f", "/").replace("%25", "%")
+            names[each._moId] = _plain(values["name"])
     return [names[each._moId] for each in found]
+
+
+def _plain(name: str | None) -> str:
+    return (name or "").replace("%2f", "/").replace("%25", "%")
 
 
 def _pool(vsphere: VSphere, root: Any, path: str) -> Any:

@@ -9,7 +9,7 @@ from pyVmomi import vim
 from steps.clients.vsphere import devices
 from steps.clients.vsphere.connection import VSphere
 from steps.clients.vsphere.inventory import Site, children, network
-from steps.clients.vsphere.properties import all_of, finish, read, read_all
+from steps.clients.vsphere.properties import finish, read, read_below
 from steps.domain.errors import Conflict, NotFound
 from steps.domain.image.plan import Machine, Resources
 from steps.domain.image.vm import MARK_NAME, MARK_RUN, Mark, VmSeen
@@ -214,9 +214,8 @@ def named(site: Site, name: str) -> Vm | None:
 
 def anywhere(site: Site, name: str) -> Vm:
     """The VM or template of this name in the datacenter; NotFound, or Conflict if there are several."""
-    with all_of(site.vsphere, vim.VirtualMachine, site.datacenter) as found:
-        values = read_all(site.vsphere, found, "name")
-    fitting = [each for each, value in zip(found, values, strict=True) if value["name"] == name]
+    found = read_below(site.vsphere, vim.VirtualMachine, site.datacenter, "name")
+    fitting = [each for each, values in found if values["name"] == name]
     if not fitting:
         raise NotFound(f"there is no VM {name!r}", where=site.vsphere.where, hint="build the base image first")
     if len(fitting) > 1:
@@ -226,9 +225,8 @@ def anywhere(site: Site, name: str) -> Vm:
 
 def marked(site: Site, run: str) -> list[VmSeen]:
     """The VMs of the datacenter that this run made."""
-    with all_of(site.vsphere, vim.VirtualMachine, site.datacenter) as found:
-        values = read_all(site.vsphere, found, *SEEN)
-    seen = [_seen(each._moId, value) for each, value in zip(found, values, strict=True)]
+    found = read_below(site.vsphere, vim.VirtualMachine, site.datacenter, *SEEN)
+    seen = [_seen(each._moId, values) for each, values in found]
     return [each for each in seen if each.mark is not None and each.mark.run == run]
 
 

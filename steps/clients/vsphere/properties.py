@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from pyVmomi import vmodl
+from pyVmomi import vim, vmodl
 
 from steps.clients.vsphere.connection import VSphere
 from steps.clients.vsphere.faults import translated
@@ -35,25 +35,37 @@ def read_all(vsphere: VSphere, targets: Sequence[Any], *paths: str) -> list[Valu
         objectSet=[Collector.ObjectSpec(obj=target) for target in targets],
         propSet=[Collector.PropertySpec(type=type(targets[0]), pathSet=list(paths))],
     )
-    found: dict[str, Values] = {}
+    with translated(vsphere.where):
+        found = {each._moId: values for each, values in _retrieved(vsphere, spec, paths)}
+    return [found.get(target._moId, dict.fromkeys(paths)) for target in targets]
+
+
+def read_below(vsphere: VSphere, kind: Any, root: Any, *paths: str) -> list[tuple[Any, Values]]:
+    """Every object of this kind below the root (None: of the inventory) with its properties, as they are at one moment.
+
+    What goes away meanwhile is left out, where reading one by one would fail.
+    """
+    with translated(vsphere.where):
+        view = vsphere.content.viewManager.CreateContainerView(root or vsphere.content.rootFolder, [kind], True)
+        try:
+            walk = Collector.TraversalSpec(name="all", type=vim.view.ContainerView, path="view", skip=False)
+            spec = Collector.FilterSpec(
+                objectSet=[Collector.ObjectSpec(obj=view, skip=True, selectSet=[walk])],
+                propSet=[Collector.PropertySpec(type=kind, pathSet=list(paths))],
+            )
+            return list(_retrieved(vsphere, spec, paths))
+        finally:
+            with suppress(vmodl.MethodFault, HerasphereError):
+                view.DestroyView()
+
+
+def _retrieved(vsphere: VSphere, spec: Any, paths: Sequence[str]) -> Iterator[tuple[Any, Values]]:
     collector = vsphere.content.propertyCollector
     result = collector.RetrievePropertiesEx(specSet=[spec], options=Collector.RetrieveOptions())
     while result is not None:
         for each in result.objects:
-            found[each.obj._moId] = {prop.name: prop.val for prop in each.propSet}
+            yield each.obj, dict.fromkeys(paths) | {prop.name: prop.val for prop in each.propSet}
         result = collector.ContinueRetrievePropertiesEx(token=result.token) if result.token else None
-    return [dict.fromkeys(paths) | found.get(target._moId, {}) for target in targets]
-
-
-@contextmanager
-def all_of(vsphere: VSphere, kind: Any, root: Any = None) -> Iterator[list[Any]]:
-    """Every object of this kind below the root; default: in the whole inventory."""
-    view = vsphere.content.viewManager.CreateContainerView(root or vsphere.content.rootFolder, [kind], True)
-    try:
-        yield list(read(vsphere, view, "view")["view"] or [])
-    finally:
-        with suppress(vmodl.MethodFault, HerasphereError):
-            view.DestroyView()
 
 
 def wait_for(
