@@ -14,11 +14,15 @@ from steps.domain.image.plan import Place
 
 @dataclass(frozen=True)
 class Site:
-    """The inventory's objects for a place. host: None if the cluster chooses"""
+    """The inventory's objects for a place.
+
+    host:            None if the cluster chooses
+    datacenter_path: with the folders it is in, as URLs of files have it
+    """
 
     vsphere: VSphere
     datacenter: Any
-    datacenter_name: str
+    datacenter_path: str
     folder: Any
     pool: Any
     host: Any | None
@@ -51,7 +55,7 @@ def locate(vsphere: VSphere, place: Place) -> Site:
     return Site(
         vsphere=vsphere,
         datacenter=datacenter,
-        datacenter_name=str(read(vsphere, datacenter, "name")["name"]),
+        datacenter_path=_path(vsphere, datacenter),
         folder=_folder(vsphere, datacenter, place.folder),
         pool=pool,
         host=host,
@@ -111,6 +115,17 @@ def _names(vsphere: VSphere, found: Sequence[Any]) -> list[str]:
 
 def _plain(name: str | None) -> str:
     return (name or "").replace("%2f", "/").replace("%25", "%")
+
+
+def _path(vsphere: VSphere, datacenter: Any) -> str:
+    """The names of what it is in and its own, as vCenter keeps them."""
+    names: list[str] = []
+    each = datacenter
+    while each is not None and each._moId != vsphere.content.rootFolder._moId:
+        values = read(vsphere, each, "name", "parent")
+        names.insert(0, str(values["name"]))
+        each = values["parent"]
+    return "/".join(names)
 
 
 def _pool(vsphere: VSphere, root: Any, path: str) -> Any:

@@ -40,7 +40,7 @@ func (m *machine) arguments(ctx *simulator.Context, vm *simulator.VirtualMachine
 		"-cpu", "max", "-m", fmt.Sprint(config.Hardware.MemoryMB),
 		"-smp", fmt.Sprint(min(mostCPUs, int(config.Hardware.NumCPU))), "-display", "none", "-vga", "std",
 		"-qmp", "unix:" + filepath.Join(m.folder, "qmp") + ",server=on,wait=off",
-		"-serial", "file:" + filepath.Join(m.folder, "serial.log"),
+		"-serial", "file:" + filepath.Join(m.folder, serialLog),
 		"-chardev", "socket,id=tools,path=" + filepath.Join(m.folder, "tools") + ",server=on,wait=off",
 		"-serial", "chardev:tools",
 	}
@@ -178,7 +178,7 @@ func (h *hardware) device(device types.BaseVirtualDevice) error {
 		}
 		kind, where := h.slot(device)
 		driver := map[string]string{"ide": "ide-hd", "scsi": "scsi-hd", "nvme": "nvme-ns"}[kind]
-		h.add("-drive", "if=none,id="+drive+",format=qcow2,cache=unsafe,discard=unmap,file="+image)
+		h.add("-drive", "if=none,id="+drive+",format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap,file="+image)
 		h.add("-device", driver+",drive="+drive+",id="+id+","+where+h.booted(key))
 	case *types.VirtualCdrom:
 		medium, err := h.medium(device)

@@ -7,17 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
+
+const cutOffAfter = 300 * time.Millisecond
 
 // HttpNfcLease is an export; a type's name is that of its vim type.
 type HttpNfcLease struct {
@@ -27,6 +32,7 @@ type HttpNfcLease struct {
 	folder   string
 	files    map[string]*exported
 	deadline time.Time
+	cutOff   bool // it ends soon, whatever is told of its progress
 }
 
 type exported struct {
@@ -86,7 +92,7 @@ func (l *HttpNfcLease) prepare(ctx *simulator.Context, vm *simulator.VirtualMach
 		}
 		name := fmt.Sprintf("disk-%d.vmdk", i)
 		file := &exported{
-			key:      fmt.Sprintf("/%s/VirtualLsiLogicController0:%d", vm.Self.Value, i),
+			key:      fmt.Sprintf("/%s/%s", vm.Self.Value, placeOf(vm.Config.Hardware.Device, disk)),
 			path:     filepath.Join(l.folder, name),
 			capacity: disk.CapacityInKB * 1024,
 		}
@@ -108,8 +114,29 @@ func (l *HttpNfcLease) prepare(ctx *simulator.Context, vm *simulator.VirtualMach
 	return info, nil
 }
 
+// placeOf names a disk's controller and its number there: "ParaVirtualSCSIController0:0".
+func placeOf(devices object.VirtualDeviceList, disk *types.VirtualDisk) string {
+	controller, bus := "", int32(0)
+	if found := devices.FindByKey(disk.ControllerKey); found != nil {
+		controller = strings.TrimPrefix(fmt.Sprintf("%T", found), "*types.")
+		if on, ok := found.(types.BaseVirtualController); ok {
+			bus = on.GetVirtualController().BusNumber
+		}
+	}
+	unit := int32(0)
+	if disk.UnitNumber != nil {
+		unit = *disk.UnitNumber
+	}
+	return fmt.Sprintf("%s%d:%d", controller, bus, unit)
+}
+
 // watch ends the lease when nobody has told of progress for too long.
 func (l *HttpNfcLease) watch(ctx *simulator.Context) {
+	if l.x.faults.timeOut() {
+		l.x.mu.Lock()
+		l.cutOff, l.deadline = true, time.Now().Add(cutOffAfter)
+		l.x.mu.Unlock()
+	}
 	for l.isOpen() {
 		time.Sleep(100 * time.Millisecond)
 		l.x.mu.Lock()
@@ -150,7 +177,9 @@ func (l *HttpNfcLease) HttpNfcLeaseProgress(ctx *simulator.Context, r *types.Htt
 		return &methods.HttpNfcLeaseProgressBody{Fault_: simulator.Fault("", &types.Timedout{})}
 	}
 	l.x.mu.Lock()
-	l.deadline = time.Now().Add(l.x.leaseTimeout)
+	if !l.cutOff {
+		l.deadline = time.Now().Add(l.x.leaseTimeout)
+	}
 	l.x.mu.Unlock()
 	ctx.Update(l, []types.PropertyChange{{Name: "transferProgress", Val: r.Percent}})
 	return &methods.HttpNfcLeaseProgressBody{Res: new(types.HttpNfcLeaseProgressResponse)}
@@ -184,14 +213,20 @@ func (l *HttpNfcLease) HttpNfcLeaseGetManifest(_ *simulator.Context, _ *types.Ht
 
 var errCut = errors.New("cut")
 
+// cut passes on no more than so many bytes, and none of a lease that has ended.
 type cut struct {
 	http.ResponseWriter
-	left int64
+	lease *HttpNfcLease
+	left  int64
 }
 
 func (c *cut) Write(data []byte) (int, error) {
+	if !c.lease.isOpen() {
+		return 0, errCut
+	}
 	if int64(len(data)) > c.left {
 		n, _ := c.ResponseWriter.Write(data[:c.left])
+		_ = http.NewResponseController(c.ResponseWriter).Flush()
 		return n, errCut
 	}
 	c.left -= int64(len(data))
@@ -220,9 +255,9 @@ func (x *extension) serveExport(w http.ResponseWriter, r *http.Request) {
 	defer file.Close()
 	w.Header().Set("Content-Type", "application/x-vnd.vmware-streamVmdk")
 	first, second := sha1.New(), sha256.New()
-	var to io.Writer = w
-	if after := x.faults.drop(); after > 0 {
-		to = &cut{w, after}
+	to := &cut{w, lease, math.MaxInt64}
+	if after, ok := x.faults.drop(); ok {
+		to.left = after
 	}
 	if _, err = io.Copy(io.MultiWriter(to, first, second), file); err != nil {
 		panic(http.ErrAbortHandler) // the client must see that this is not the end

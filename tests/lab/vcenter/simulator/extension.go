@@ -12,9 +12,7 @@ import (
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
-	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -29,7 +27,8 @@ type extension struct {
 	started chan func() // see machine.go
 
 	mu       sync.Mutex
-	sessions map[string]bool
+	sessions map[string]time.Time // key -> when it was seen last
+	tickets  map[string]ticket
 	machines map[types.ManagedObjectReference]*machine
 	leases   map[string]*HttpNfcLease
 	imports  map[string]string // path of an upload URL -> file of the disk
@@ -47,7 +46,8 @@ func newExtension(model *simulator.Model, o options) *extension {
 		options:  o,
 		self:     reference("Extension", "extension"),
 		model:    model,
-		sessions: map[string]bool{},
+		sessions: map[string]time.Time{},
+		tickets:  map[string]ticket{},
 		machines: map[types.ManagedObjectReference]*machine{},
 		leases:   map[string]*HttpNfcLease{},
 		imports:  map[string]string{},
@@ -82,10 +82,10 @@ func (x *extension) install() {
 	x.model.Map().Handler = func(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 		x.remember(ctx, call)
 		if rule := x.faults.take(call.Name, nameOf(ctx, call.This)); rule != nil {
-			if !rule.ofTask {
+			if ctx.Session == nil { // without one nothing but a login is let through
 				return nil, rule.fault()
 			}
-			call.Body = &failing{call.Name, call.This, rule.fault()}
+			call.Body = &failing{call.Name, call.This, rule}
 			call.Name = "Failing"
 			return x.taking(call)
 		}
@@ -94,7 +94,7 @@ func (x *extension) install() {
 			if ctx.Map.Get(call.This) == nil {
 				return nil, nil // gone: the simulator says so
 			}
-		case "OvfManager", "Folder", "AuthorizationManager", "ResourcePool":
+		case "OvfManager", "Folder", "AuthorizationManager", "ResourcePool", "SessionManager", "Datastore":
 		default:
 			return nil, nil
 		}
@@ -109,15 +109,6 @@ func (x *extension) install() {
 func (x *extension) taking(call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	call.This = x.self
 	return x, nil
-}
-
-func (x *extension) remember(ctx *simulator.Context, call *simulator.Method) {
-	if ctx.Session == nil {
-		return
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.sessions[ctx.Session.Key] = call.Name != "Logout"
 }
 
 func nameOf(ctx *simulator.Context, ref types.ManagedObjectReference) string {
@@ -189,32 +180,6 @@ func (x *extension) local(ctx *simulator.Context, path string) (string, error) {
 		return "", fmt.Errorf("no datastore %q", p.Datastore)
 	}
 	return filepath.Join(ds.Summary.Url, p.Path), nil
-}
-
-// Checks of privileges: everybody has all but those that were named.
-
-func (x *extension) granted(names []string) []types.PrivilegeAvailability {
-	var all []types.PrivilegeAvailability
-	for _, name := range names {
-		all = append(all, types.PrivilegeAvailability{PrivId: name, IsGranted: !strings.Contains(","+x.lacks.String()+",", ","+name+",")})
-	}
-	return all
-}
-
-func (x *extension) HasPrivilegeOnEntities(_ *simulator.Context, r *types.HasPrivilegeOnEntities) soap.HasFault {
-	var all []types.EntityPrivilege
-	for _, entity := range r.Entity {
-		all = append(all, types.EntityPrivilege{Entity: entity, PrivAvailability: x.granted(r.PrivId)})
-	}
-	return &methods.HasPrivilegeOnEntitiesBody{Res: &types.HasPrivilegeOnEntitiesResponse{Returnval: all}}
-}
-
-func (x *extension) HasUserPrivilegeOnEntities(_ *simulator.Context, r *types.HasUserPrivilegeOnEntities) soap.HasFault {
-	var all []types.EntityPrivilege
-	for _, entity := range r.Entities {
-		all = append(all, types.EntityPrivilege{Entity: entity, PrivAvailability: x.granted(r.PrivId)})
-	}
-	return &methods.HasUserPrivilegeOnEntitiesBody{Res: &types.HasUserPrivilegeOnEntitiesResponse{Returnval: all}}
 }
 
 func seconds(d time.Duration) int32 { return int32(d / time.Second) }

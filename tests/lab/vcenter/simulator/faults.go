@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -23,36 +21,36 @@ type rule struct {
 	skip, count  int
 }
 
-// drops cuts downloads of exported disks after so many bytes.
-type drops struct {
-	after int64
-	count int
-}
-
+// faults are what calls and exports are to meet.
 type faults struct {
-	mu    sync.Mutex
-	rules []*rule
-	nfc   drops
+	mu       sync.Mutex
+	rules    []*rule
+	drops    []int64 // each cuts a download after so many bytes
+	timeouts int     // of leases that end while they are used
 }
 
-var ruleText = regexp.MustCompile(`^(\w+)(?::([^=]+))?=(task:)?(\w+)(?:@(\d+))?(?:x(\d+))?$`)
+var (
+	ruleText    = regexp.MustCompile(`^(\w+)(?::([^=]+))?=(task:)?(\w+)(?:@(\d+))?(?:x(\d+))?$`)
+	dropText    = regexp.MustCompile(`^drop-nfc@(\d+)(?:x(\d+))?$`)
+	timeoutText = regexp.MustCompile(`^lease-timeout(?:x(\d+))?$`)
+)
 
 func (f *faults) add(text string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if part := dropText.FindStringSubmatch(text); part != nil {
+		for range number(part[2], 1) {
+			f.drops = append(f.drops, int64(number(part[1], 0)))
+		}
+		return nil
+	}
+	if part := timeoutText.FindStringSubmatch(text); part != nil {
+		f.timeouts += number(part[1], 1)
+		return nil
+	}
 	part := ruleText.FindStringSubmatch(text)
 	if part == nil {
 		return fmt.Errorf("no fault rule: %q", text)
-	}
-	number := func(s string, otherwise int) int {
-		if n, err := strconv.Atoi(s); err == nil {
-			return n
-		}
-		return otherwise
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if part[1] == "nfc" && part[4] == "drop" {
-		f.nfc = drops{int64(number(part[5], 0)), number(part[6], 1)}
-		return nil
 	}
 	kind, ok := types.TypeFunc()(part[4])
 	if !ok {
@@ -63,6 +61,13 @@ func (f *faults) add(text string) error {
 	}
 	f.rules = append(f.rules, &rule{part[1], part[2], kind, part[3] != "", number(part[5], 0), number(part[6], 1)})
 	return nil
+}
+
+func number(text string, otherwise int) int {
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // take gives the rule that this call meets, and counts it.
@@ -83,15 +88,26 @@ func (f *faults) take(method, name string) *rule {
 	return nil
 }
 
-// drop says after how many bytes this download is cut; 0: not at all.
-func (f *faults) drop() int64 {
+// drop says after how many bytes this download is cut, if it is.
+func (f *faults) drop() (after int64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.nfc.count == 0 {
-		return 0
+	if len(f.drops) == 0 {
+		return 0, false
 	}
-	f.nfc.count--
-	return f.nfc.after
+	after, f.drops = f.drops[0], f.drops[1:]
+	return after, true
+}
+
+// timeOut says whether this lease is to end while it is used.
+func (f *faults) timeOut() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timeouts == 0 {
+		return false
+	}
+	f.timeouts--
+	return true
 }
 
 func (r *rule) fault() types.BaseMethodFault {
@@ -108,12 +124,33 @@ func (r *rule) fault() types.BaseMethodFault {
 	return fault
 }
 
-// failing stands in the place of a call whose task is to fail.
+// message is what a vCenter says with a fault.
+func (r *rule) message() string {
+	if said, ok := messages[r.kind.Name()]; ok {
+		return said
+	}
+	return r.kind.Name()
+}
+
+var messages = map[string]string{
+	"NoDiskSpace":      "Insufficient disk space on datastore.",
+	"NotAuthenticated": "The session is not authenticated.",
+	"SystemError":      "A general system error occurred: Invalid fault",
+	"TaskInProgress":   "Another task is already in progress.",
+}
+
+// failing stands in the place of a call that is to fail, or whose task is.
 type failing struct {
 	method string
 	this   types.ManagedObjectReference
-	fault  types.BaseMethodFault
+	rule   *rule
 }
+
+type faultBody struct {
+	Reason *soap.Fault `xml:"http://schemas.xmlsoap.org/soap/envelope/ Fault,omitempty"`
+}
+
+func (b *faultBody) Fault() *soap.Fault { return b.Reason }
 
 // taskBody has the answer as a value, not as a pointer: the element is called as its type is.
 type taskBody struct {
@@ -140,18 +177,18 @@ var taskAnswers = map[string]func(types.ManagedObjectReference) any{
 	},
 }
 
-// Failing answers a call that starts a task with one that fails.
+// Failing answers a call with its fault, or with a task that has failed.
 func (x *extension) Failing(ctx *simulator.Context, r *failing) soap.HasFault {
+	fault := r.rule.fault()
+	if !r.rule.ofTask {
+		return &faultBody{simulator.Fault(r.rule.message(), fault)}
+	}
 	object, ok := ctx.Map.Get(r.this).(mo.Reference)
 	if !ok {
 		object = x
 	}
-	return &taskBody{taskAnswers[r.method](failed(ctx, object, r.method, r.fault))}
-}
-
-func (x *extension) postFault(w http.ResponseWriter, r *http.Request) {
-	text, _ := io.ReadAll(r.Body)
-	if err := x.faults.add(string(text)); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	}
+	done := waited(ctx, failed(ctx, object, r.method, fault))
+	told := &types.LocalizedMethodFault{Fault: fault, LocalizedMessage: r.rule.message()}
+	ctx.WithLock(done, func() { ctx.Update(done, []types.PropertyChange{{Name: "info.error", Val: told}}) })
+	return &taskBody{taskAnswers[r.method](done.Self)}
 }

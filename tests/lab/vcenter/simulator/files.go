@@ -1,7 +1,8 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -13,20 +14,9 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-func (x *extension) routes(mux *http.ServeMux) {
-	for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE"} {
-		mux.HandleFunc(method+" /folder/", x.serveFolder)
-	}
-	mux.HandleFunc("GET /nfc/{lease}/{file}", x.serveExport)
-	mux.HandleFunc("PUT /nfc/{lease}/{file}", x.takeImport)
-	mux.HandleFunc("POST /nfc/{lease}/{file}", x.takeImport)
-	mux.HandleFunc("POST /lab/faults", x.postFault)
-	mux.HandleFunc("GET /lab/keys/{vm}", x.getKeys)
-}
-
-// serveFolder is the simulator's, for who is logged in, and with room for so much and no more.
+// serveFolder is the simulator's, for who is let in, and with room for so much and no more.
 func (x *extension) serveFolder(w http.ResponseWriter, r *http.Request) {
-	if !x.isLoggedIn(r) {
+	if !x.isLetIn(r) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="VMware HTTP server"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -43,35 +33,52 @@ func (x *extension) serveFolder(w http.ResponseWriter, r *http.Request) {
 		if os.Remove(path) != nil {
 			http.NotFound(w, r)
 		}
-		return
-	case http.MethodPut, http.MethodPost:
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			http.NotFound(w, r) // a vCenter makes no folders by the way
-			return
-		}
-		if x.capacityBytes > 0 && used(ds.Summary.Url)+r.ContentLength > x.capacityBytes {
-			w.WriteHeader(http.StatusInsufficientStorage)
-			return
-		}
-		_, err := os.Stat(path)
-		x.model.Service.ServeDatastore(w, r)
-		if err != nil {
-			w.WriteHeader(http.StatusCreated)
-		}
 		x.setCapacity(ctx)
-		return
+	case http.MethodPut, http.MethodPost:
+		status := x.keep(ds, path, r)
+		_, _ = io.Copy(io.Discard, r.Body) // else who still sends would see no status, but a broken connection
+		w.WriteHeader(status)
+		x.setCapacity(ctx)
+	default:
+		x.model.Service.ServeDatastore(w, r)
 	}
-	x.model.Service.ServeDatastore(w, r)
 }
 
-func (x *extension) isLoggedIn(r *http.Request) bool {
-	cookie, err := r.Cookie(soap.SessionCookieName)
-	if err != nil {
-		return false
+// keep writes what was sent, as far as there is room, and says with which status that ended.
+func (x *extension) keep(ds *simulator.Datastore, path string, r *http.Request) int {
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return http.StatusNotFound // a vCenter makes no folders by the way
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.sessions[strings.Trim(cookie.Value, `"`)]
+	before, err := os.Stat(path)
+	if err == nil && before.IsDir() {
+		return http.StatusForbidden
+	}
+	body := r.Body
+	if x.capacityBytes > 0 {
+		free := x.capacityBytes - used(ds.Summary.Url)
+		if before != nil {
+			free += before.Size()
+		}
+		if r.ContentLength > free {
+			return http.StatusInsufficientStorage
+		}
+		body = http.MaxBytesReader(nil, body, max(0, free))
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return http.StatusInternalServerError
+	}
+	defer file.Close()
+	var full *http.MaxBytesError
+	if _, err = io.Copy(file, body); errors.As(err, &full) {
+		return http.StatusInsufficientStorage // what was written stays, as at a vCenter
+	} else if err != nil {
+		return http.StatusInternalServerError
+	}
+	if before != nil {
+		return http.StatusOK
+	}
+	return http.StatusCreated
 }
 
 // setCapacity shows what is free in the datastore.
@@ -89,6 +96,13 @@ func (x *extension) setCapacity(ctx *simulator.Context) {
 	})
 }
 
+// RefreshDatastore is the simulator's, which knows another capacity.
+func (x *extension) RefreshDatastore(ctx *simulator.Context, r *types.RefreshDatastore) soap.HasFault {
+	answer := ctx.Map.Get(r.This).(*simulator.Datastore).RefreshDatastore(ctx, r)
+	x.setCapacity(ctx)
+	return answer
+}
+
 func used(folder string) int64 {
 	var sum int64
 	_ = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
@@ -100,14 +114,4 @@ func used(folder string) int64 {
 		return nil
 	})
 	return sum
-}
-
-func (x *extension) getKeys(w http.ResponseWriter, r *http.Request) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	keys := x.typed[r.PathValue("vm")]
-	if keys == nil {
-		keys = []string{}
-	}
-	_ = json.NewEncoder(w).Encode(keys)
 }

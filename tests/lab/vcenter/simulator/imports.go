@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,18 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
+const importReadyWithin = 2 * time.Second
+
 // ImportVApp is the simulator's; what is uploaded then becomes the content of the VM's disks.
 func (x *extension) ImportVApp(ctx *simulator.Context, r *types.ImportVApp) soap.HasFault {
 	pool := ctx.Map.Get(r.This).(*simulator.ResourcePool)
+	if spec, ok := r.Spec.(*types.VirtualMachineImportSpec); ok && r.Folder != nil {
+		if folder, ok := ctx.Map.Get(*r.Folder).(*simulator.Folder); ok {
+			if fault := x.refusal(ctx, folder, &spec.ConfigSpec); fault != nil {
+				return &methods.ImportVAppBody{Fault_: simulator.Fault("", fault)}
+			}
+		}
+	}
 	answer := pool.ImportVApp(ctx, r)
 	body, ok := answer.(*methods.ImportVAppBody)
 	if !ok || body.Res == nil {
@@ -25,30 +35,35 @@ func (x *extension) ImportVApp(ctx *simulator.Context, r *types.ImportVApp) soap
 	}
 	lease, ok := ctx.Session.Get(body.Res.Returnval).(*simulator.HttpNfcLease)
 	if !ok {
-		lease, ok = ctx.Map.Get(body.Res.Returnval).(*simulator.HttpNfcLease)
+		return answer
 	}
-	for range 100 {
-		if ok && lease.Info != nil {
-			break
+	for end := time.Now().Add(importReadyWithin); lease.Info == nil && time.Now().Before(end); {
+		if lease.State == types.HttpNfcLeaseStateError {
+			return answer
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if !ok || lease.Info == nil {
-		return answer
-	}
-	disks := disksOf(vmOf(ctx, lease.Info.Entity).Config.Hardware.Device)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, device := range lease.Info.DeviceUrl {
-		if device.Disk != nil && *device.Disk && len(disks) > 0 {
-			if file, err := x.local(ctx, backing(disks[0])); err == nil {
-				_, path, _ := strings.Cut(device.Url, "/nfc/")
-				x.imports[path] = file
-			}
-			disks = disks[1:]
-		}
+	if lease.Info != nil {
+		x.expect(ctx, lease.Info)
 	}
 	return answer
+}
+
+// expect notes which upload is which disk.
+func (x *extension) expect(ctx *simulator.Context, info *types.HttpNfcLeaseInfo) {
+	disks := disksOf(vmOf(ctx, info.Entity).Config.Hardware.Device)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, device := range info.DeviceUrl {
+		if device.Disk == nil || !*device.Disk || len(disks) == 0 {
+			continue
+		}
+		file, err := x.local(ctx, backing(disks[0]))
+		disks = disks[1:]
+		if place, wrong := url.Parse(device.Url); err == nil && wrong == nil {
+			x.imports[strings.TrimPrefix(place.Path, "/nfc/")] = file
+		}
+	}
 }
 
 // takeImport keeps an uploaded disk, and lets the simulator take its sum.

@@ -170,6 +170,23 @@ func (x *extension) RevertToSnapshotTask(ctx *simulator.Context, r *types.Revert
 	return snapshot.RevertToSnapshotTask(ctx, r)
 }
 
+// RemoveSnapshotTask is the simulator's, which would die of a current snapshot that has no parent. No layer is merged.
+func (x *extension) RemoveSnapshotTask(ctx *simulator.Context, r *types.RemoveSnapshot_Task) soap.HasFault {
+	snapshot := ctx.Map.Get(r.This).(*simulator.VirtualMachineSnapshot)
+	vm := vmOf(ctx, snapshot.Vm)
+	ctx.WithLock(vm, func() {
+		if vm.Snapshot == nil || vm.Snapshot.CurrentSnapshot == nil || *vm.Snapshot.CurrentSnapshot != r.This {
+			return
+		}
+		for _, root := range vm.Snapshot.RootSnapshotList {
+			if root.Snapshot == r.This {
+				ctx.Update(vm, []types.PropertyChange{{Name: "snapshot.currentSnapshot", Val: nil}})
+			}
+		}
+	})
+	return snapshot.RemoveSnapshotTask(ctx, r)
+}
+
 // CloneVMTask is the simulator's, with real disks, and with what that forgets.
 func (x *extension) CloneVMTask(ctx *simulator.Context, r *types.CloneVM_Task) soap.HasFault {
 	vm := vmOf(ctx, r.This)

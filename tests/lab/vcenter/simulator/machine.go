@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	serialLog     = "serial.log"
 	quitWithin    = 3 * time.Second
 	connectWithin = 10 * time.Second
 )

@@ -4,8 +4,8 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"flag"
-	"fmt"
 	"log"
 	"net/http"
 	"net/url"
@@ -22,6 +22,8 @@ import (
 	_ "github.com/vmware/govmomi/vapi/cluster/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator"
 )
+
+const guestNetwork = "VM Network"
 
 type words []string
 
@@ -51,7 +53,7 @@ func parsed() options {
 	flag.StringVar(&o.namespace, "namespace", "", "network namespace of the VMs")
 	flag.StringVar(&o.bridge, "bridge", "bridge", "bridge in it")
 	flag.StringVar(&o.tapPrefix, "tap", "vm", "what names of taps begin with")
-	flag.Var(&o.faults, "fault", "METHOD[:NAME]=[task:]FAULT[@SKIP][xCOUNT], or nfc=drop@BYTES[xCOUNT]; repeatable")
+	flag.Var(&o.faults, "fault", "METHOD[:NAME]=[task:]FAULT[@SKIP][xCOUNT], drop-nfc@BYTES[xCOUNT], lease-timeout[xCOUNT]; repeatable")
 	flag.Var(&o.lacks, "lacks", "a privilege that nobody has; repeatable")
 	flag.Int64Var(&o.capacityBytes, "capacity", 0, "of the datastore; 0: plenty")
 	flag.DurationVar(&o.leaseTimeout, "lease-timeout", 5*time.Minute, "after which an export without progress ends")
@@ -87,7 +89,9 @@ func main() {
 	server := service.NewServer()
 	x.address = server.URL.Host
 	x.install()
-	fmt.Println(server.URL.Host)
+	_ = json.NewEncoder(os.Stdout).Encode(map[string]string{
+		"address": server.URL.Host, "datastore": x.datastore(x.background()).Summary.Url,
+	})
 
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM)

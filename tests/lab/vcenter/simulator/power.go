@@ -98,6 +98,10 @@ func (x *extension) RebootGuest(ctx *simulator.Context, r *types.RebootGuest) so
 // ReconfigVMTask is the simulator's; of a running machine the media follow at once, the rest at the next start.
 func (x *extension) ReconfigVMTask(ctx *simulator.Context, r *types.ReconfigVM_Task) soap.HasFault {
 	vm, m := vmOf(ctx, r.This), x.machine(r.This)
+	if fault := x.deviceRefusal(ctx, r.Spec.DeviceChange); fault != nil {
+		ref := failed(ctx, vm, "reconfigVm", fault)
+		return &methods.ReconfigVM_TaskBody{Res: &types.ReconfigVM_TaskResponse{Returnval: ref}}
+	}
 	answer := vm.ReconfigVMTask(ctx, r)
 	body := answer.(*methods.ReconfigVM_TaskBody)
 	if m != nil && body.Res != nil && waited(ctx, body.Res.Returnval).Info.Error == nil {

@@ -37,16 +37,32 @@ func (x *extension) refusal(ctx *simulator.Context, folder *simulator.Folder, sp
 	if spec.Files == nil || !path.FromString(spec.Files.VmPathName) {
 		return invalid("configSpec.files")
 	}
-	if ds := x.datastore(ctx); path.Datastore != ds.Name {
+	if path.Datastore != x.datastore(ctx).Name {
 		return &types.InvalidDatastorePath{DatastorePath: spec.Files.VmPathName}
-	} else if x.capacityBytes > 0 {
-		for _, change := range spec.DeviceChange {
-			disk, ok := change.GetVirtualDeviceConfigSpec().Device.(*types.VirtualDisk)
-			backing, flat := disk.GetVirtualDevice().Backing.(*types.VirtualDiskFlatVer2BackingInfo)
-			thin := flat && backing.ThinProvisioned != nil && *backing.ThinProvisioned
-			if ok && !thin && disk.CapacityInKB*1024 > x.capacityBytes-used(ds.Summary.Url) {
-				return &types.NoDiskSpace{Datastore: ds.Name}
-			}
+	}
+	return x.deviceRefusal(ctx, spec.DeviceChange)
+}
+
+// deviceRefusal: files of no known datastore, and thick disks that do not fit.
+func (x *extension) deviceRefusal(ctx *simulator.Context, changes []types.BaseVirtualDeviceConfigSpec) types.BaseMethodFault {
+	ds := x.datastore(ctx)
+	for _, each := range changes {
+		change := each.GetVirtualDeviceConfigSpec()
+		if change.Operation == types.VirtualDeviceConfigSpecOperationRemove {
+			continue
+		}
+		var path object.DatastorePath
+		if file := backing(change.Device); path.FromString(file) && path.Datastore != ds.Name {
+			return &types.InvalidDatastorePath{DatastorePath: file}
+		}
+		disk, ok := change.Device.(*types.VirtualDisk)
+		if !ok || x.capacityBytes == 0 {
+			continue
+		}
+		flat, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		isThin := ok && flat.ThinProvisioned != nil && *flat.ThinProvisioned
+		if !isThin && disk.CapacityInKB*1024 > x.capacityBytes-used(ds.Summary.Url) {
+			return &types.NoDiskSpace{Datastore: ds.Name}
 		}
 	}
 	return nil
