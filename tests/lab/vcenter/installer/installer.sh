@@ -51,7 +51,7 @@ find_kickstart() {
     floppy:*) take_from /dev/fd0 "${place#floppy:}" ;;
     cdrom:/dev/*) rest=${place#cdrom:} && take_from "${rest%%:*}" "${rest#*:}" ;;
     cdrom:*) for each in /dev/sr0 /dev/sr1; do take_from $each "${place#cdrom:}" && return; done && false ;;
-    http://*) network_up && wget -q -T 20 -O /tmp/ks.cfg "$place" ;;
+    http://*) network_up && guest fetch "$place" /tmp/ks.cfg ;;
     "") disk=$(device_of LABEL=OEMDRV) && [ -n "$disk" ] && place="$disk (OEMDRV)" && take_from "$disk" /ks.cfg ;;
     *) false ;;
     esac
