@@ -81,6 +81,6 @@ bench: setup ## measure, and write docs/benchmarks.md
 .PHONY: lock
 lock: setup ## compile the lock files from pyproject.toml
 	$(BIN)/python -m uv pip compile --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-	  --python-version 3.11 --universal -o requirements.lock pyproject.toml
+	  --python-version 3.11 --universal --extra s3 -o requirements.lock pyproject.toml
 	$(BIN)/python -m uv pip compile --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-	  --python-version 3.11 --universal --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	  --python-version 3.11 --universal --extra s3 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
