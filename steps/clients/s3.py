@@ -9,7 +9,7 @@ import hashlib
 import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,16 @@ class Bucket:
         )
         return Stored(len(data), _bare(answer["ETag"]), sha256)
 
+    @contextmanager
+    def reading(self, key: str) -> Iterator[Any]:
+        """The object as something to read from; NotFound if there is none."""
+        body = self.ask("get_object", Key=key)["Body"]
+        try:
+            with translated(f"{key} in {self.where}", self._secrets):
+                yield body
+        finally:
+            body.close()
+
     def abandoned(self, key: str) -> int:
         """How many uploads of this very key were under way, by whoever; they are gone now, and their parts with them.
 
@@ -136,12 +146,35 @@ class Bucket:
                 with suppress(HerasphereError):  # what went wrong before is the cause; `abandoned` comes after it
                     self.ask("abort_multipart_upload", Key=key, UploadId=made["UploadId"])
 
+    @contextmanager
+    def reading(self, key: str) -> Iterator["Body"]:
+        """The object's content, from the front; NotFound if there is none."""
+        with closing(self.ask("get_object", Key=key)["Body"]) as stream:
+            yield Body(self, key, stream)
+
+    def translated(self, key: str = "") -> AbstractContextManager[None]:
+        """Raise this project's errors in place of the client's. key: of the object it is about"""
+        return translated(f"{key} in {self.where}" if key else self.where, self._secrets)
+
     def ask(self, call: str, **words: Any) -> Mapping[str, Any]:
         """The answer to a call of the S3 client, on this bucket."""
-        key = words.get("Key", "")
-        with translated(f"{key} in {self.where}" if key else self.where, self._secrets):
+        with self.translated(words.get("Key", "")):
             method: Callable[..., Mapping[str, Any]] = getattr(self._client, call)
             return method(Bucket=self.name, **words)
+
+
+class Body:
+    """An object's content as a stream. Made by `Bucket.reading`."""
+
+    def __init__(self, bucket: Bucket, key: str, stream: Any) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._stream = stream
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """At most so many bytes, none at the end; Unavailable if it was cut."""
+        with self._bucket.translated(self._key):
+            return bytes(self._stream.read(size_bytes))
 
 
 class Upload(PartsTarget):

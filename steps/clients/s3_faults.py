@@ -56,6 +56,8 @@ def _error_of(error: Exception, where: str, secrets: Sequence[str]) -> Heraspher
     if "CERTIFICATE_VERIFY_FAILED" in text:
         hint = "give the authority's certificate, or correct the endpoint's name"
         return VerifyFailed("its certificate is not trusted", where=where, hint=hint)
+    if isinstance(error, exceptions.IncompleteReadError):
+        return Unavailable(f"the answer was cut ({text})", where=where, hint="it is tried again")
     if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
         return Unavailable(
             f"it cannot be reached ({text})", where=where, hint="look at s3.endpoint, and whether it runs"

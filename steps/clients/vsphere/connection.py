@@ -73,6 +73,11 @@ class VSphere:
         """The session's, as a header has it; it opens the datastores' files too."""
         return str(self.stub.cookie or "").partition(";")[0]
 
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """User name and password: the REST API has sessions of its own."""
+        return self._login
+
     def login(self) -> None:
         """Open a session, also in the place of one that has ended."""
         self.content = vim.ServiceInstance("ServiceInstance", self.stub).RetrieveContent()

@@ -1,14 +1,9 @@
 """The S3 client against a real S3 server, with a relay in between that fails on request."""
 
 import hashlib
-import http.client
 import shutil
-import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +25,7 @@ from steps.domain.ova import FileTarget, OvaWriter, most_bytes
 from steps.domain.ova.target import Target
 from tests.lab.certificates import Authority
 from tests.lab.s3 import gateway
+from tests.unit.clients.relay import relay
 from tests.unit.domain.appliances import appliance, vsphere_vmdk
 
 WHY_NOT = "" if shutil.which("go") else "the S3 server needs go"
@@ -40,6 +36,11 @@ SMALL = hashlib.shake_128(b"small").digest(MIB)
 MADE = appliance(len(DISK), len(SMALL))
 STREAMS = {"d0": vsphere_vmdk(DISK), "d1": vsphere_vmdk(SMALL)}
 NAMES = ("access_key", "secret_key")
+ENVIRONMENT = """
+AWS_PROFILE=nobody AWS_ACCESS_KEY_ID=other AWS_SECRET_ACCESS_KEY=other AWS_SESSION_TOKEN=other AWS_DEFAULT_REGION=mars
+AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_CA_BUNDLE=/nowhere AWS_REQUEST_CHECKSUM_CALCULATION=nonsense
+HTTP_PROXY=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,58 +78,6 @@ def written_to(target: Target) -> None:
 
 def uploads(bucket: Bucket) -> list[str]:
     return [each["Key"] for each in bucket.ask("list_multipart_uploads").get("Uploads", ())]
-
-
-class Relay(BaseHTTPRequestHandler):
-    """Hands requests on as they are; `fails` says what happens instead: a status, or 0 for a cut connection."""
-
-    protocol_version = "HTTP/1.1"
-    address = ""
-    fails: Callable[[str, str], int | None]
-
-    def _relayed(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        failure = type(self).fails(self.command, self.path)
-        if failure == 0:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        if failure:
-            self._answer(failure, {}, b"")
-            return
-        peer = http.client.HTTPConnection(self.address, timeout=30)
-        peer.request(self.command, self.path, body, dict(self.headers.items()))
-        answer = peer.getresponse()
-        self._answer(answer.status, dict(answer.getheaders()), answer.read())
-        peer.close()
-
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        kept = {name: value for name, value in headers.items() if name.lower() not in ("transfer-encoding", "date")}
-        for name, value in ({"Content-Length": str(len(body))} | kept).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _relayed  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def relay(
-    server: gateway.Bucket, fails: Callable[[str, str], int | None], tls: ssl.SSLContext | None = None
-) -> Iterator[str]:
-    """Its endpoint."""
-    handler = type("FailingRelay", (Relay,), {"address": server.address, "fails": staticmethod(fails)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as peer:
-        peer.handle_error = lambda *_: None  # type: ignore[method-assign]
-        if tls:
-            peer.socket = tls.wrap_socket(peer.socket, server_side=True)
-        threading.Thread(target=peer.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{peer.server_address[1]}"
-        peer.shutdown()
 
 
 def test_an_ova_is_byte_for_byte_the_one_in_a_file(bucket: Bucket, server: gateway.Bucket, tmp_path: Path) -> None:
@@ -194,6 +143,24 @@ def test_a_small_file_is_put_with_its_sum(bucket: Bucket, server: gateway.Bucket
     assert bucket.ask("head_object", Key="images/manifest.json")["ContentType"] == "application/json"
 
 
+def test_an_object_is_read_as_a_stream(bucket: Bucket) -> None:
+    bucket.put("small", SMALL)
+    with bucket.reading("small") as body:
+        pieces = [*iter(lambda: body.read(100_000), b"")]
+    assert b"".join(pieces) == SMALL and len(pieces) == 11
+    with pytest.raises(NotFound), bucket.reading("nothing"):
+        pass
+
+
+def test_a_stream_that_is_cut_is_told(server: gateway.Bucket) -> None:
+    opened(server).put("cut", SMALL)
+    with relay(server.address, lambda method, path: None, cut_bytes=1000) as endpoint:
+        bucket = opened(server, endpoint=endpoint)
+        with pytest.raises(Unavailable, match="cut"), bucket.reading("cut") as body:
+            while body.read(100):
+                pass
+
+
 @pytest.mark.parametrize("failure", [503, 500, 0])
 def test_a_part_is_sent_again_after_a_fault_that_passes(server: gateway.Bucket, failure: int) -> None:
     failed: list[str] = []
@@ -204,7 +171,7 @@ def test_a_part_is_sent_again_after_a_fault_that_passes(server: gateway.Bucket, 
             return failure
         return None
 
-    with relay(server, fails) as endpoint:
+    with relay(server.address, fails) as endpoint:
         bucket = opened(server, endpoint=endpoint, attempts=3)
         with bucket.writing("again", most_bytes=1) as upload:
             upload.append(DISK)
@@ -228,7 +195,7 @@ def test_a_completion_whose_answer_was_lost_is_whole(server: gateway.Bucket) -> 
             return 0
         return None
 
-    with relay(server, fails) as endpoint:
+    with relay(server.address, fails) as endpoint:
         bucket = opened(server, endpoint=endpoint, attempts=3)
         with bucket.writing("lost", most_bytes=1) as upload:
             upload.append(DISK)
@@ -237,7 +204,7 @@ def test_a_completion_whose_answer_was_lost_is_whole(server: gateway.Bucket) -> 
 
 
 def test_a_server_that_stays_down_is_told_and_the_upload_is_ended(server: gateway.Bucket) -> None:
-    with relay(server, lambda method, path: 503 if "partNumber=" in path else None) as endpoint:
+    with relay(server.address, lambda method, path: 503 if "partNumber=" in path else None) as endpoint:
         bucket = opened(server, endpoint=endpoint)
         with pytest.raises(Unavailable, match="fails just now"), bucket.writing("down", most_bytes=1) as upload:
             upload.append(DISK)
@@ -281,7 +248,7 @@ def test_a_certificate_that_is_not_trusted(server: gateway.Bucket, tmp_path: Pat
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue("127.0.0.1", tmp_path))
     (tmp_path / "ca.pem").write_text(authority.pem)
-    with relay(server, lambda *_: None, context) as endpoint:
+    with relay(server.address, lambda *_: None, context) as endpoint:
         with pytest.raises(VerifyFailed, match="not trusted"):
             opened(server, endpoint=endpoint).look("x")
         assert opened(server, endpoint=endpoint, ca_file=tmp_path / "ca.pem").look("x") is None
@@ -290,22 +257,11 @@ def test_a_certificate_that_is_not_trusted(server: gateway.Bucket, tmp_path: Pat
 def test_nothing_of_the_environment_counts(
     server: gateway.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("[default\n")  # who reads it fails
-    for name, value in {
-        "HOME": str(tmp_path),
-        "AWS_PROFILE": "nobody",
-        "AWS_ACCESS_KEY_ID": "other",
-        "AWS_SECRET_ACCESS_KEY": "other",
-        "AWS_SESSION_TOKEN": "other",
-        "AWS_DEFAULT_REGION": "mars",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-        "AWS_CA_BUNDLE": "/nowhere",
-        "AWS_S3_ADDRESSING_STYLE": "virtual",
-        "AWS_REQUEST_CHECKSUM_CALCULATION": "nonsense",
-        "HTTP_PROXY": "http://127.0.0.1:1",
-        "ALL_PROXY": "http://127.0.0.1:1",
-    }.items():
+    for line in ENVIRONMENT.split():
+        name, _, value = line.partition("=")
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.lower(), value)
     opened(server).put("own", b"x")
