@@ -96,16 +96,6 @@ class Bucket:
         )
         return Stored(len(data), _bare(answer["ETag"]), sha256)
 
-    @contextmanager
-    def reading(self, key: str) -> Iterator[Any]:
-        """The object as something to read from; NotFound if there is none."""
-        body = self.ask("get_object", Key=key)["Body"]
-        try:
-            with translated(f"{key} in {self.where}", self._secrets):
-                yield body
-        finally:
-            body.close()
-
     def abandoned(self, key: str) -> int:
         """How many uploads of this very key were under way, by whoever; they are gone now, and their parts with them.
 
