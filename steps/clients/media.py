@@ -1,10 +1,13 @@
 """The media service, spoken to by steps and by the desk."""
 
-from contextlib import ExitStack
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import requests
@@ -21,7 +24,7 @@ from steps.domain.errors import (
     VerifyFailed,
 )
 from steps.domain.host import Iso
-from steps.domain.media import TOKEN_HEADER, KeptFile, Lease, Origin
+from steps.domain.media import MAX_BUNDLE_BYTES, MAX_PAGES_BYTES, TOKEN_HEADER, KeptFile, Lease, Origin, Pages
 
 KINDS: dict[str, type[HerasphereError]] = {
     kind.__name__: kind for kind in (AccessDenied, Conflict, NotFound, Refused, Unavailable, Unsupported, VerifyFailed)
@@ -85,6 +88,71 @@ class Media:
                 return Iso.model_validate(self._call("PUT", call, data=file, timeout=(CONNECT_S, UPLOAD_READ_S)))
         except OSError as error:
             raise NotFound(f"{path} cannot be read: {error.strerror}", hint="correct the path") from error
+
+    def put_bundle(self, path: Path) -> str:
+        """Have the service keep this bundle; returns its SHA-256. One that it has already is not sent again.
+        Unsupported for one that is too large"""
+        try:
+            with path.open("rb") as file:
+                sha256, size_bytes = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+                if size_bytes > MAX_BUNDLE_BYTES:
+                    what = f"the files that the settings refer to are {size_bytes >> 20} MiB together"
+                    hint = f"{MAX_BUNDLE_BYTES >> 20} MiB is the most; let the guest download what is big"
+                    raise Unsupported(what, where=str(path), hint=hint)
+                if not self.has_bundle(sha256):
+                    file.seek(0)
+                    self._call("PUT", _of_bundle(sha256), data=file, timeout=(CONNECT_S, UPLOAD_READ_S))
+        except OSError as error:
+            raise NotFound(f"{path} cannot be read: {error.strerror}", hint="correct the path") from error
+        return sha256
+
+    def has_bundle(self, sha256: str) -> bool:
+        """Whether the service keeps it; if so, for 30 days from now on."""
+        try:
+            self._call("GET", f"{_of_bundle(sha256)}/size")
+        except NotFound:
+            return False
+        return True
+
+    @contextmanager
+    def bundle(self, sha256: str) -> Iterator[BinaryIO]:
+        """A bundle as a file to read from, all of it here and its hash checked before; NotFound, VerifyFailed."""
+        with TemporaryFile() as file:
+            digest = hashlib.sha256()
+            for chunk in self._chunks(_of_bundle(sha256)):
+                digest.update(chunk)
+                try:
+                    file.write(chunk)
+                except OSError as error:
+                    hint = f"make room in {gettempdir()}"
+                    raise Unavailable(f"no place for bundle {sha256[:12]}: {error.strerror}", hint=hint) from error
+            if digest.hexdigest() != sha256:
+                hint = f"remove bundles/{sha256}.tar from the media service's folder, and start a new run"
+                raise VerifyFailed(f"bundle {sha256[:12]} is damaged", where=self.url, hint=hint)
+            file.seek(0)
+            yield file
+
+    def publish(self, run: str, name: str, files: Mapping[str, bytes], ttl_s: int, *, bundle: str = "") -> Pages:
+        """Show these files to a guest's installer for so long, at base_url/<path>. Asked again for the same run and
+        name it is the same URL with these files and no others.
+        bundle: what they were made of; it is kept as long as they are"""
+        size_bytes = sum(map(len, files.values()))
+        if size_bytes > MAX_PAGES_BYTES:
+            what = f"the pages for the installer are {size_bytes >> 20} MiB together"
+            hint = f"{MAX_PAGES_BYTES >> 20} MiB is the most; let the guest download what is big"
+            raise Unsupported(what, where=f"{run}/{name}", hint=hint)
+        sent = [{"path": path, "content": b64encode(content).decode()} for path, content in files.items()]
+        body = {"run": run, "name": name, "files": sent, "ttl_s": ttl_s, "bundle": bundle}
+        return Pages.model_validate(self._call("POST", "/v1/pages", json=body))
+
+    def pages(self, run: str, name: str) -> Pages:
+        """What is shown, and who has read it so far; NotFound if it was never shown or is over."""
+        return Pages.model_validate(self._call("GET", _of_pages(run, name)))
+
+    def unpublish(self, run: str, name: str) -> None:
+        """End the pages: their URLs are dead from now on, and what was in them is gone. Twice is fine, and so is never
+        having shown any."""
+        self._call("DELETE", _of_pages(run, name))
 
     def grant(
         self,
@@ -151,9 +219,24 @@ class Media:
         return Lease.model_validate(self._call(method, path, **how))
 
     def _call(self, method: str, path: str, **how: Any) -> Any:
-        try:
+        with self._reaching():
             answer = self.session.request(method, self.url + path, **{"timeout": self.timeout_s, **how})
             body = answer.json()
+        if answer.status_code >= 400:
+            raise _error(body, self.url)
+        return body
+
+    def _chunks(self, path: str) -> Iterator[bytes]:
+        with self._reaching(), self.session.get(self.url + path, timeout=self.timeout_s, stream=True) as answer:
+            if answer.status_code >= 400:
+                raise _error(answer.json(), self.url)
+            yield from answer.iter_content(1 << 20)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """What goes wrong on the way, as one of our errors."""
+        try:
+            yield
         except requests.exceptions.SSLError as error:
             hint = "give the CA that signed its certificate, or correct the URL"
             raise VerifyFailed(f"its certificate is not trusted: {error}", where=self.url, hint=hint) from error
@@ -161,9 +244,6 @@ class Media:
             reason = type(error).__name__ if isinstance(error, requests.JSONDecodeError) else str(error)
             hint = "is it running, and reachable from here? `hera media list` asks it"
             raise Unavailable(f"the media service does not answer: {reason}", where=self.url, hint=hint) from error
-        if answer.status_code >= 400:
-            raise _error(body, self.url)
-        return body
 
 
 def _of(run: str, host: str) -> str:
@@ -172,6 +252,14 @@ def _of(run: str, host: str) -> str:
 
 def _of_run(run: str, name: str) -> str:
     return f"/v1/runs/{quote(run, safe='')}/files/{quote(name)}"
+
+
+def _of_bundle(sha256: str) -> str:
+    return f"/v1/bundles/{quote(sha256, safe='')}"
+
+
+def _of_pages(run: str, name: str) -> str:
+    return f"/v1/pages/{quote(run, safe='')}/{quote(name, safe='')}"
 
 
 def _error(body: Any, url: str) -> HerasphereError:

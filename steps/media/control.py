@@ -3,8 +3,9 @@
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -19,9 +20,7 @@ from steps.domain.errors import (
     VerifyFailed,
 )
 from steps.domain.media import TOKEN_HEADER, Callback, Lease, Mark, Origin
-from steps.media.isos import IsoRoutes
 from steps.media.library import open_unchanged
-from steps.media.runs import RunRoutes
 from steps.media.sending import covered_bytes
 from steps.media.store import Grant, HeldIso, Store, new_token
 
@@ -36,19 +35,24 @@ STATUS: dict[type[HerasphereError], int] = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Control:
-    """Handlers of the control API."""
+class Part(Protocol):
+    """Handlers of one thing the service keeps."""
 
-    def __init__(self, store: Store, isos: IsoRoutes, runs: RunRoutes, *, public_url: str, token: str) -> None:
+    def routes(self) -> list[web.RouteDef]: ...
+
+
+class Control:
+    """The control API: the handlers of leases, and the parts for everything else."""
+
+    def __init__(self, store: Store, parts: Sequence[Part], *, public_url: str, token: str) -> None:
         self.store = store
-        self.isos = isos
-        self.runs = runs
+        self.parts = parts
         self.public_url = public_url.rstrip("/")
         self.token = token
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard], client_max_size=32 * 1024 * 1024)
-        for part in (self.isos, self.runs):
+        for part in self.parts:
             app.add_routes(part.routes())
         app.add_routes(
             [

@@ -1,9 +1,6 @@
 """The control port's part for ISOs: which there are, and how they come in."""
 
 import asyncio
-import os
-import shutil
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from steps.domain.errors import HerasphereError, Unavailable, Unsupported
+from steps.domain.errors import HerasphereError, Unsupported
 from steps.domain.media import check_iso_name
 from steps.media.library import LOG, dropped_into, hold, is_there
+from steps.media.receiving import incoming, received
 from steps.media.store import HeldIso, Store
-
-PART = "part-"
 
 
 class IsoRoutes:
@@ -27,10 +23,7 @@ class IsoRoutes:
         self.library = library
         self.looking = asyncio.Lock()
         self.seen = {(held.path, held.modified_ns) for held in store.isos()}
-        self.uploads = folder / "isos"
-        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in self.uploads.glob(f"{PART}*"):  # of an upload that a crash cut off
-            part.unlink()
+        self.uploads = incoming(folder / "isos")
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,28 +62,9 @@ class IsoRoutes:
     async def upload_iso(self, request: web.Request) -> web.StreamResponse:
         """Take an ISO's bytes; nothing of it stays unless it is a whole ESXi ISO."""
         name = _iso_name(request)
-        free = shutil.disk_usage(self.uploads).free
-        if (request.content_length or 0) > free:
-            what = f"{name} needs {(request.content_length or 0) >> 20} MiB, {free >> 20} MiB are free"
-            raise Unavailable(what, where="media service", hint=f"make room in {self.uploads}")
-        with tempfile.NamedTemporaryFile(dir=self.uploads, prefix=PART, delete=False) as file:
-            part = Path(file.name)
-            try:
-                async for chunk in request.content.iter_chunked(1 << 20):
-                    await asyncio.to_thread(file.write, chunk)
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
-                held = await asyncio.to_thread(hold, part, name)
-                final = part.replace(self.uploads / f"{held.iso.sha256}.iso")
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                hint = f"make room in {self.uploads}"
-                raise Unavailable(
-                    f"{name} cannot be kept: {error.strerror}", where="media service", hint=hint
-                ) from error
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        async with received(request, self.uploads, name) as part:
+            held = await asyncio.to_thread(hold, part, name)
+            final = part.replace(self.uploads / f"{held.iso.sha256}.iso")
         return self._held(replace(held, path=final))
 
     def _held(self, held: HeldIso) -> web.StreamResponse:

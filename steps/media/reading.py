@@ -1,4 +1,5 @@
-"""`GET /m/<token>/<name>.iso`: a host's ISO to its BMC, spliced as it is read, and counted."""
+"""`GET /m/<token>/<name>.iso`: a host's ISO to its BMC, spliced as it is read, and counted; `GET /p/<token>/<path>`: a
+page to a guest's installer, and by whom it was read."""
 
 import contextlib
 import logging
@@ -14,6 +15,7 @@ from steps.domain.errors import HerasphereError
 from steps.domain.splice import SplicedImage
 from steps.media.conditions import answer
 from steps.media.library import open_unchanged
+from steps.media.pages import PageSets
 from steps.media.sending import Medium, Sending
 from steps.media.store import Grant, HeldIso, Store
 
@@ -36,14 +38,16 @@ class Shown:
 class Reading:
     """The media port: unguessable paths only."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, pages: PageSets) -> None:
         self.store = store
+        self.pages = pages
         self.shown: dict[str, Shown] = {}
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/m/{token}/{name}.iso", self.read),  # HEAD comes with it
             web.get("/m/{token}/cb/{event}", self.call_back),
+            web.get("/p/{token}/{path:.+}", self.page),
             web.route("*", "/{path:.*}", self.unknown),
         ]
 
@@ -80,6 +84,29 @@ class Reading:
         self.store.note(grant, "callback", event, "".join(c if c.isprintable() else " " for c in text), time.time())
         LOG.info("%s for %s/%s: %s", request.remote, grant.run, grant.host, event)
         return web.Response(text="noted\n")
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """A page, always whole: a part of a few kB helps nobody, and a range may be answered with all (RFC 9110, 14.2).
+        It was read when all of it has left."""
+        token, path = request.match_info["token"], request.match_info["path"]
+        shown = self.pages.shown(token, path, time.time())
+        if shown is None:
+            _refuse_unknown(request, token)
+        if shown.content is None:
+            LOG.warning("%s asked %s/%s for %r: no such page", request.remote, shown.run, shown.name, path[:200])
+            raise web.HTTPNotFound
+        length = str(len(shown.content))  # said here, as aiohttp leaves it out where an empty page meets a HEAD
+        headers = {"Accept-Ranges": "none", "Cache-Control": "no-store", "Content-Length": length}
+        response = web.Response(body=shown.content, content_type="text/plain", headers=headers)
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:  # whoever hangs up has not read it
+            return response
+        if request.method == "GET":
+            self.pages.was_read(token, path, request.remote or "", time.time())
+            LOG.info("%s read %s/%s: %r", request.remote, shown.run, shown.name, path[:200])
+        return response
 
     async def unknown(self, request: web.Request) -> web.StreamResponse:
         _refuse_unknown(request, request.path)

@@ -5,6 +5,8 @@ import contextlib
 import fcntl
 import logging
 import signal
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +16,17 @@ from typing import TextIO
 from aiohttp import web
 
 from steps.domain.errors import Conflict, Unavailable
+from steps.media.bundles import UNUSED_S, BundleRoutes, Bundles
 from steps.media.control import Control
 from steps.media.isos import IsoRoutes
+from steps.media.pages import PageRoutes, PageSets
 from steps.media.reading import Reading
 from steps.media.runs import RunRoutes, Runs
 from steps.media.store import Store
 
 LOG = logging.getLogger("herasphere.media")
 FLUSH_EVERY_S = 1.0
+FORGETS_EVERY_S = 60.0
 GOODBYE_S = 2.0
 LOOKS_FOR_USERS_EVERY_S = 1.0
 
@@ -91,23 +96,45 @@ async def _serve(
 @contextlib.asynccontextmanager
 async def running(store: Store, folder: Path, addresses: Addresses, token: str) -> AsyncIterator[Ready]:
     """The service over this store, while the context lasts; yields where it is."""
+    pages, bundles = PageSets(store), Bundles(folder / "bundles")
+    forget(pages, bundles, time.time())
     reading = web.Application()
-    reading.add_routes(Reading(store).routes())
+    reading.add_routes(Reading(store, pages).routes())
     media = await _listen(reading, addresses.media_host, addresses.media_port)
     public_url = addresses.public_url or _url(addresses.media_host, _port(media))
     runs = Runs(folder / "runs")
-    isos = IsoRoutes(store, folder, addresses.library)
-    control = Control(store, isos, RunRoutes(runs), public_url=public_url, token=token)
+    parts = (
+        *(IsoRoutes(store, folder, addresses.library), RunRoutes(runs)),
+        *(BundleRoutes(bundles), PageRoutes(pages, bundles, public_url=public_url)),
+    )
+    control = Control(store, parts, public_url=public_url, token=token)
     controlled = await _listen(control.application(), addresses.control_host, addresses.control_port)
-    flushing = asyncio.create_task(_flush(store))
+    tasks = [asyncio.create_task(_flush(store)), asyncio.create_task(_forget(pages, bundles))]
     try:
         yield Ready(_url(addresses.control_host, _port(controlled)), public_url)
     finally:
-        flushing.cancel()
+        for task in tasks:
+            task.cancel()
         for runner in (media, controlled):
             await runner.cleanup()
         store.flush()
         runs.close()
+
+
+def forget(pages: PageSets, bundles: Bundles, now: float) -> None:
+    """Afterwards what is over at this moment is off the disk: pages with their time, bundles that nobody uses."""
+    try:
+        pages.forget_expired(now)
+        for sha256 in bundles.forget(now - UNUSED_S, needed=pages.bundles()):
+            LOG.info("bundle %s is forgotten: nobody asked for it in %.0f days", sha256[:12], UNUSED_S / 86400)
+    except (OSError, sqlite3.Error) as error:  # a full or read-only disk: the service goes on, and tries again
+        LOG.warning("what is over cannot be removed: %s", error)
+
+
+async def _forget(pages: PageSets, bundles: Bundles) -> None:
+    while True:
+        await asyncio.sleep(FORGETS_EVERY_S)
+        forget(pages, bundles, time.time())
 
 
 async def _watch(users: TextIO, stop: asyncio.Event) -> None:

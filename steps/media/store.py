@@ -13,7 +13,8 @@ from steps.domain.errors import Conflict, NotFound
 from steps.domain.host import Iso
 from steps.domain.splice import Template
 
-VERSION = 2  # of the schema
+VERSION = 3  # of the schema
+OLDER = (2,)  # becomes the present one by what SCHEMA adds: 3 brought the pages
 MAX_CALL_BACKS = 20  # of each event that a lease keeps: the installer sends one
 
 SCHEMA = """
@@ -30,6 +31,14 @@ CREATE TABLE IF NOT EXISTS lease (
 );
 CREATE TABLE IF NOT EXISTS note (
     token TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS page_set (
+    token TEXT PRIMARY KEY, run TEXT NOT NULL, name TEXT NOT NULL, bundle TEXT NOT NULL, expires REAL NOT NULL,
+    UNIQUE (run, name)
+);
+CREATE TABLE IF NOT EXISTS page (
+    token TEXT NOT NULL, path TEXT NOT NULL, content BLOB NOT NULL, first_read REAL, last_read REAL,
+    first_read_by TEXT NOT NULL DEFAULT '', last_read_by TEXT NOT NULL DEFAULT '', PRIMARY KEY (token, path)
 );
 CREATE INDEX IF NOT EXISTS note_of_lease ON note (token);
 CREATE INDEX IF NOT EXISTS lease_of_server ON lease (serial);
@@ -85,10 +94,12 @@ class Store:
     """The service's memory. Used from one thread."""
 
     def __init__(self, file: Path) -> None:
+        file.touch(mode=0o600)  # it holds password hashes
         self.db = sqlite3.connect(file, isolation_level=None)
         self.db.row_factory = sqlite3.Row
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")  # a mark on a lease outlives a power cut: steps decide by it
+        self.db.execute("PRAGMA secure_delete = ON")  # a hash that is no longer needed is no longer in the file
         self._prepare(file)
         self.grants: dict[str, Grant] = {}
         self.held = self._all_held()
@@ -96,7 +107,7 @@ class Store:
 
     def _prepare(self, file: Path) -> None:
         tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and self.db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        if tables and self.db.execute("PRAGMA user_version").fetchone()[0] not in (VERSION, *OLDER):
             self.db.close()
             hint = "remove the folder, or give the service another one: --folder DIR"
             raise Conflict("its state was made by another version", where=str(file), hint=hint)
@@ -107,7 +118,8 @@ class Store:
         self.db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All of what is done within it reaches the file, or nothing."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -119,7 +131,7 @@ class Store:
     def add_iso(self, held: HeldIso, now: float) -> None:
         """Hold this ISO; one of the same name or content is replaced, unless a lease still needs the other content."""
         iso = held.iso
-        with self._transaction():
+        with self.transaction():
             other = self.db.execute("SELECT sha256 FROM iso WHERE name = ?", (iso.name,)).fetchone()
             if other and other["sha256"] != iso.sha256:
                 self._refuse_if_leased(iso.name, other["sha256"], now)
@@ -159,7 +171,7 @@ class Store:
     def grant(self, given: Grant, now: float) -> Grant:
         """Lend a host its ISO. For the same run and host again it is the same lease, with the kickstart it had when
         it was first read; a live lease of another run for the same server is a Conflict."""
-        with self._transaction():
+        with self.transaction():
             other = self.db.execute(
                 "SELECT run FROM lease WHERE lower(serial) = lower(?) AND run != ? AND revoked = 0 AND expires > ?",
                 (given.serial, given.run, now),
@@ -247,7 +259,7 @@ class Store:
 
     def _flush(self) -> None:
         changed = [self.grants[token] for token in self.dirty]
-        with self._transaction():
+        with self.transaction():
             self.db.executemany(
                 "UPDATE lease SET served = ?, coverage = ?, first_read = ?, last_read = ?, kickstart_read = ? "
                 "WHERE token = ?",

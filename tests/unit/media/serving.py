@@ -28,7 +28,9 @@ serve(Path(sys.argv[1]), Addresses("127.0.0.1", 0), token=sys.argv[2],
 
 
 @contextlib.contextmanager
-def service(folder: Path, media_port: int = 0, library: Path | None = None) -> Iterator[Ready]:
+def service(
+    folder: Path, media_port: int = 0, library: Path | None = None, addresses: Addresses | None = None
+) -> Iterator[Ready]:
     """The service on loopback, in a thread."""
     started: list[Ready] = []
     up = threading.Event()
@@ -38,8 +40,8 @@ def service(folder: Path, media_port: int = 0, library: Path | None = None) -> I
     async def main() -> None:
         try:
             with contextlib.closing(Store(folder / "media.sqlite")) as store:
-                addresses = Addresses("127.0.0.1", media_port, library=library)
-                async with running(store, folder, addresses, TOKEN) as at:
+                where = addresses or Addresses("127.0.0.1", media_port, library=library)
+                async with running(store, folder, where, TOKEN) as at:
                     started.append(at)
                     up.set()
                     await stop.wait()
