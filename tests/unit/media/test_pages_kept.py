@@ -1,4 +1,4 @@
-"""Pages outlive the service that shows them, wherever it is started, and so does the state from before there were any."""
+"""Pages outlive the service that shows them, wherever it is started; so does the state from before there were any."""
 
 import sqlite3
 from pathlib import Path
