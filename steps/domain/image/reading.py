@@ -16,6 +16,7 @@ from steps.domain.model_faults import Form, check_values, nearest
 from steps.domain.source import Place, Source, read
 
 KNOWN = frozenset(Settings.model_fields)
+SECRETS = ("username", "password", "ssh_password", "ssh_private_key")
 FORM = Form(Settings, "a settings file", see="docs/image-settings.md", keys="it is a list of keys with their values")
 ENVIRONMENT = {"VCENTER_SERVER": "vcenter_server", "VCENTER_USERNAME": "username", "VCENTER_PASSWORD": "password"}
 
@@ -37,6 +38,9 @@ def read_settings(files: Sequence[SettingsFile], around: Around) -> tuple[Settin
     layers, var_files = _merged(files)
     layers.add(_environment(around.environment))
     filler = Filler(layers, around)
+    for key in SECRETS:  # {{env `X`}} of Packer's files is a reference, so that its value gets into no settings
+        if variable := filler.variable_of(layers.data.get(key)):
+            layers.data[key] = {"env": variable}
     layers.data = {
         key: filler.fill(value, (key,), layers.faults) if key != "variables" else value
         for key, value in layers.data.items()

@@ -17,6 +17,7 @@ from steps.domain.source import Path
 _TEMPLATE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _WORD = re.compile(r"`([^`]*)`|\"((?:[^\"\\]|\\.)*)\"|([^\s|`\"]+)|(\|)")
 _LATER = re.compile(r"\.\w+")
+_ALONE = re.compile(r"\{\{-?\s*(env|user)\s+(?:`([^`]+)`|\"([^\"\\]+)\")\s*-?\}\}")
 FUNCTIONS = ("user", "env", "timestamp", "isotime", "build_name", "pwd", "template_dir", "upper", "lower", "replace")
 DEEPEST = 20  # variables of variables; more is a circle
 
@@ -77,6 +78,16 @@ class Filler:
         except Unfillable as error:
             faults.append(self.layers.fault(path, str(error), error.hint))
             return value
+
+    def variable_of(self, value: Any) -> str:
+        """The variable of the environment that the value is as a whole, also by {{user}}; "" if it is none."""
+        for _ in range(DEEPEST):
+            match = _ALONE.fullmatch(value.strip()) if isinstance(value, str) else None
+            if match is None or match[1] == "env":
+                break
+            self.used.add(match[2] or match[3])
+            value = self.variables.get(match[2] or match[3])
+        return (match[2] or match[3]) if match and match[1] == "env" else ""
 
     def _text(self, text: str, depth: int) -> str:
         if depth > DEEPEST:
