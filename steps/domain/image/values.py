@@ -22,13 +22,6 @@ def _seconds(value: Any) -> Any:
     return seconds
 
 
-def _listed(value: Any) -> Any:
-    """Packer's var-files have only text: several values stand in it with commas between."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
 def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -71,9 +64,11 @@ def _datastore_path(value: str) -> str:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=7 * 24 * 3600)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Lines = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+# The second argument is what an editor is told by the schema
+Duration = Annotated[
+    float, Field(ge=0, le=7 * 24 * 3600), BeforeValidator(_seconds, Annotated[float | str, Field(title="duration")])
+]
+Lines = Annotated[tuple[str, ...], BeforeValidator(_one_or_more, str | tuple[str, ...])]
 VmName = Annotated[str, AfterValidator(_vm_name)]
 HardwareVersion = Annotated[str, AfterValidator(_hardware_version)]
 GuestId = Annotated[str, AfterValidator(_guest_id)]

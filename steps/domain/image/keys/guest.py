@@ -22,7 +22,7 @@ class UploadEntry(Entry):
 
     upload: str = Field(description="file or folder; 'x/' is what x holds")
     to: str = Field(description="path in the guest")
-    mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = ""
+    mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = Field("", description='its mode, "0644"; default: as here')
 
 
 class ScriptEntry(Entry):
@@ -30,7 +30,7 @@ class ScriptEntry(Entry):
 
     script: str | None = Field(None, description="file")
     inline: Lines = Field((), description="lines; the first that fails ends it")
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field({}, description="variables for it")
     sudo: bool = Field(True, description="as root")
     timeout: Duration = Field(3600.0, description="after which it counts as failed")
     allowed_codes: tuple[int, ...] = Field((0,), description="exit codes that count as success")
@@ -52,11 +52,11 @@ Step = Annotated[
 
 
 class GuestKeys(Entry):
-    communicator: Literal["ssh", "none"] = "ssh"
-    ssh_username: str | None = None
-    ssh_password: SecretSetting | None = None
+    communicator: Literal["ssh", "none"] = Field("ssh", description="none: nobody logs in, and nothing is provisioned")
+    ssh_username: str | None = Field(None, description="who logs in")
+    ssh_password: SecretSetting | None = Field(None, description="and with what; sudo is given it too")
     ssh_private_key: SecretSetting | None = Field(None, description="in OpenSSH's or PEM format")
-    ssh_port: Annotated[int, Field(ge=1, le=65535)] = 22
+    ssh_port: Annotated[int, Field(ge=1, le=65535)] = Field(22, description="of the guest")
     ssh_host: str | None = Field(None, description="static address; none is waited for then")
     ssh_timeout: Duration = Field(1800.0, description="from the last key typed until somebody can log in")
     ip_wait_timeout: Duration = Field(1800.0, description="for VMware Tools to tell an address")

@@ -17,5 +17,5 @@ class VCenterKeys(Entry):
     host: str | None = Field(None, description="ESXi host of the cluster, or alone")
     resource_pool: str | None = Field(None, description="of the cluster; default: its root")
     folder: str | None = Field(None, description="VM folder, made if it is not there; default: the datacenter's own")
-    datastore: str | None = None
+    datastore: str | None = Field(None, description="for the VM's disks, and for the cache of ISOs")
     network: str | None = Field(None, description="network or port group of the first NIC")
