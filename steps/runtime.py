@@ -6,6 +6,7 @@ HERASPHERE_SECRETS          folder of secrets, one folder per Secret and one fil
 HERASPHERE_ENGINE           unix socket of the local engine; unset in a pod, where the Kubernetes API is used
 HERASPHERE_RUN_STORE        folder which keeps the run's report; unset in a pod, where the media service keeps it
 HERASPHERE_MEDIA_SERVICE_*  where Kubernetes says the namespace's media service is
+HERASPHERE_OUTPUT           folder of the volume that artifacts go to; unset where a run names none
 HERASPHERE_TERMINATION_LOG  file whose one line the engine shows as the step's message
 ARGO_PROGRESS_FILE          file in which Argo looks for "N/M"
 ARGO_NODE_ID                <workflow>-<number>: the node this pod is of
@@ -134,13 +135,23 @@ def run_store(given: StepInput) -> RunStore:
     return FolderStore(Path(folder)) if folder else MediaStore(lambda: media_at(given), given.run)
 
 
-def show(name: str, text: str) -> None:
-    """Leave a file that Argo's UI shows, where the deployment has artifacts, to whoever may see the workflow."""
+def output_folder() -> Path:
+    """The folder of the volume that artifacts go to."""
+    return Path(os.environ.get("HERASPHERE_OUTPUT", "/run/herasphere/output"))
+
+
+def show(name: str, content: str | bytes) -> bool:
+    """Leave a file that Argo's UI shows, where the deployment has artifacts, to whoever may see the workflow.
+
+    False where there is no place for it. A local run has it in the step's folder.
+    """
     outputs = os.environ.get(OUTPUTS)
-    if outputs:
-        path = Path(outputs) / "artifacts" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    if not outputs:
+        return False
+    path = Path(outputs) / "artifacts" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return True
 
 
 def secret(ref: SecretRef) -> str:

@@ -8,11 +8,15 @@ from hera.workflows import WorkflowTemplate
 
 from steps.domain.children import MEDIA_TOKEN, RUN_LABEL, secrets_volume
 from steps.domain.host import SecretRef
+from workflows.build_appliance import build_appliance
+from workflows.build_image import build_image
 from workflows.install_host import install_host
 from workflows.install_hosts import install_hosts
 from workflows.sweep import sweep
 
 CATALOG: Mapping[str, Callable[[], WorkflowTemplate]] = {
+    "build-image": build_image,
+    "build-appliance": build_appliance,
     "install-host": install_host,
     "install-hosts": install_hosts,
     "sweep": sweep,

@@ -1,6 +1,7 @@
 """What every template and workflow has in common: image, identity, retry, pod hygiene. The one user of Hera's hooks."""
 
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -36,6 +37,9 @@ RETRY = RetryStrategy(
     backoff=Backoff(duration="5s", factor=3, max_duration="5m"),
 )
 
+OUTPUT = Volume(name="output", empty_dir=EmptyDirVolumeSource())  # `hera submit` puts the claim of pvc: in its place
+OUTPUT_PATH = "/run/herasphere/output"
+WRITES_ARTIFACTS = ("steps.export.export_ova", "steps.export.write_manifest", "steps.export.publish")
 SCRATCH = Volume(name="tmp", empty_dir=EmptyDirVolumeSource())
 
 
@@ -51,6 +55,8 @@ def finish_step(step: Script) -> Script:
         VolumeMount(name=SECRETS_VOLUME, mount_path=SECRETS_PATH, read_only=True),
         VolumeMount(name=SCRATCH.name, mount_path="/tmp"),
     ]
+    if step.source.__module__ in WRITES_ARTIFACTS:
+        step.volume_mounts.append(VolumeMount(name=OUTPUT.name, mount_path=OUTPUT_PATH))
     step.resources = ResourceRequirements(requests={"cpu": "20m", "memory": "96Mi"}, limits={"memory": "256Mi"})
     step.security_context = SecurityContext(
         allow_privilege_escalation=False, capabilities=Capabilities(drop=["ALL"]), read_only_root_filesystem=True
@@ -63,8 +69,12 @@ def labelled_with_its_run() -> WorkflowMetadata:
     return WorkflowMetadata(labels_from={RUN_LABEL: {"expression": "workflow.name"}})
 
 
-def workflow_defaults(about: str | None) -> dict[str, Any]:
-    """Arguments for every WorkflowTemplate. about: what Argo's UI says of it, up to the first ':' or '.' its title"""
+def workflow_defaults(about: str | None, *, volumes: Sequence[Volume] = ()) -> dict[str, Any]:
+    """Arguments for every WorkflowTemplate.
+
+    about:   what Argo's UI says of it, up to the first ':' or '.' its title
+    volumes: those that it needs besides the common ones
+    """
     text = (about or "").strip()
     return {
         "annotations": {
@@ -72,7 +82,7 @@ def workflow_defaults(about: str | None) -> dict[str, Any]:
             "workflows.argoproj.io/description": text,
         },
         "service_account_name": SERVICE_ACCOUNT,
-        "volumes": [Volume.model_validate(secrets_volume([MEDIA_TOKEN])), SCRATCH],
+        "volumes": [Volume.model_validate(secrets_volume([MEDIA_TOKEN])), SCRATCH, *volumes],
         "security_context": PodSecurityContext(run_as_non_root=True, run_as_user=10001, fs_group=10001),
         "pod_gc": PodGC(strategy="OnPodSuccess"),  # the pods of failed steps stay for a look
         "ttl_strategy": TTLStrategy(seconds_after_completion=TTL_S),

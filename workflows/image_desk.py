@@ -23,7 +23,7 @@ from steps.domain.image.settings import Settings
 from steps.domain.image.template import Around
 from steps.domain.source import MAX_BYTES
 from steps.domain.table import SecretEntry
-from workflows.desk_secrets import DeskSecrets, Engine, opened
+from workflows.desk_secrets import DeskSecrets, Engine, found, opened
 
 MOST_FILES = 10_000
 GIT_WITHIN_S = 10.0
@@ -73,8 +73,8 @@ class ImageDesk:
         """The settings as a workflow's parameter, once they were planned: filled in, secrets by reference."""
         data = {key: value for key, value in self._settings[1].data.items() if key != "variables"}
         kept = {key: _kept(key).model_dump(exclude_none=True) for key in data if _kept(key).ref in self.secrets.texts}
-        dumped: str = yaml.safe_dump(data | kept, sort_keys=False, allow_unicode=True, width=120)
-        return dumped
+        dumped: str = yaml.dump(data | kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        return dumped.replace("{{", "{\\x7B")
 
     def write_bundle(self, target: BinaryIO | None = None) -> str:
         """Write all files that the settings refer to, and return the bundle's SHA-256; "" if there are none."""
@@ -90,10 +90,30 @@ class ImageDesk:
         for reference in references(settings):
             if found := tuple(self._found(reference)):
                 self.members[reference] = found
+        settings = self._with_iso(settings, layers)
         if bundle := self.write_bundle():
             layers.data["files"] = bundle
             settings = settings.model_copy(update={"files": bundle})
         return settings, layers
+
+    def _with_iso(self, settings: Settings, layers: Layers) -> Settings:
+        """The settings with the path of an ISO on this machine as a URL, as a run finds it from anywhere here."""
+        urls = tuple(
+            url if "://" in url else self._url(index, url, layers) for index, url in enumerate(settings.iso_url)
+        )
+        if urls == settings.iso_url:
+            return settings
+        layers.data["iso_url"] = list(urls)
+        return settings.model_copy(update={"iso_url": urls})
+
+    def _url(self, index: int, name: str, layers: Layers) -> str:
+        path = found(self.folders, name).absolute()
+        if self.engine == "argo":
+            what, hint = f"a pod cannot read {name}", "http:// or https://, or iso_path of one that is in a datastore"
+            layers.faults.append(layers.fault(("iso_url", index), what, hint))
+        elif not path.is_file():
+            layers.faults.append(layers.fault(("iso_url", index), f"there is no file {path}", "correct the path"))
+        return path.as_uri()
 
     @property
     def _around(self) -> Surroundings:
@@ -120,6 +140,17 @@ class ImageDesk:
 
     def _described(self, choices: Choices) -> Choices:
         return choices if choices.version else Choices(choices.on_error, choices.force, git_describe(self.folders[0]))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts with two braces in double quotes, where one can be written as an escape: Argo takes them for its own."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "{{" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def git_describe(folder: Path) -> str:

@@ -18,6 +18,11 @@ def given(*names: str) -> dict[str, str]:
     return {name: f"{{{{workflow.parameters.{name}}}}}" for name in names}
 
 
+def output_of(step: str, name: str) -> str:
+    """What an earlier step of the same steps has put out."""
+    return f"{{{{steps.{step}.outputs.parameters.{name}}}}}"
+
+
 def text_of(value: Any) -> str:
     """A value as a parameter carries it: text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -17,6 +17,7 @@ from steps.runtime import EXIT_BUG
 from tests.contract.pod import SCRIPT, Ended, Unpacked, unpack, why_not
 from tests.lab.pip_settings import listed_settings
 from tests.lab.runner_image import SOURCE, RunnerImage, runner_image
+from tests.unit.domain import images
 from tests.unit.domain.kickstarts import host
 from workflows.catalog import CATALOG, template
 from workflows.defaults import IMAGE
@@ -33,6 +34,16 @@ GIVEN = {  # to every step that declares it
     "digest": "0" * 64,
     "workflow": "install-hosts-ab1cd-esx01",
     "before": "{}",
+    "kind": "image",
+    "vm": "vm-1",
+    "address": "192.0.2.1",
+    "iso": "[fast] linux.iso",
+    "sha256": "0" * 64,
+    "size_bytes": "1",
+}
+OF_PACKAGE = {
+    "build": {"plan": images.build_plan().model_dump_json(), "settings": images.IMAGE},
+    "export": {"plan": images.appliance_plan().model_dump_json(), "settings": images.APPLIANCE},
 }
 
 
@@ -81,7 +92,8 @@ def test_a_step_without_its_input_is_a_defect_that_names_what_is_missing(pod: Un
 @pytest.mark.parametrize("entrypoint", sorted(step_templates()))
 def test_a_step_runs_as_far_as_the_cluster_that_is_not_there(pod: Unpacked, entrypoint: str) -> None:
     declared = step_templates()[entrypoint]["inputs"]["parameters"]
-    given = [{"name": each["name"], "value": each.get("default", GIVEN.get(each["name"]))} for each in declared]
+    values = GIVEN | OF_PACKAGE.get(entrypoint.split(".")[1], {})
+    given = [{"name": each["name"], "value": each.get("default", values.get(each["name"]))} for each in declared]
     assert None not in [each["value"] for each in given], "a new parameter: give it a value above"
     ended = run_step(pod, entrypoint, given)
     assert ended.exit_code == NotFound.exit_code, ended.stderr

@@ -27,6 +27,7 @@ from workflows.backends.media_process import MediaAt, address_towards, media_ser
 from workflows.catalog import CATALOG, template, workflow
 from workflows.desk import Desk
 
+GUARDS = ("plan-hosts", "check-identity", "plan-build", "plan-appliance")  # before them nothing is touched
 EXIT_FAILED, EXIT_CONFIG, EXIT_REFUSED = 1, ConfigError.exit_code, Refused.exit_code
 
 
@@ -57,13 +58,11 @@ def run_install_hosts(
     desk: Desk, plan: InstallPlan, options: Options, on_event: Callable[[Event], None], environment: Mapping[str, str]
 ) -> Outcome:
     """Install the plan's hosts from this machine; returns when every host, and its clean-up, has come to an end."""
-    run = "install-hosts-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
-    folder = options.state / "runs" / run
-    folder.mkdir(mode=0o700, parents=True)
+    run, folder = new_run("install-hosts", options.state)
     with (
-        _unwound_by_signals(),
-        _media(plan, options, folder) as media,
-        _secrets_folder(desk.secrets, media.token) as secrets,
+        unwound(),
+        media_of([host.bmc.url for host in plan.hosts], options, folder) as media,
+        secrets_folder(desk.secrets, media.token) as secrets,
     ):
         _hand_over_isos(desk, media)
         parameters = {
@@ -86,6 +85,14 @@ def run_install_hosts(
     return Outcome(run, folder, exit_code_of(result.root, result.children))
 
 
+def new_run(workflow: str, state: Path) -> tuple[str, Path]:
+    """A name for a run, and its folder, which is its own."""
+    run = f"{workflow}-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
+    folder = state / "runs" / run
+    folder.mkdir(mode=0o700, parents=True)
+    return run, folder
+
+
 def exit_code_of(root: dict[str, Any], children: Collection[dict[str, Any]]) -> int:
     """0 when the run succeeded; 2 or 3 when the plan, or every host, was refused with nothing touched; else 1."""
     if root["status"]["phase"] == "Succeeded":
@@ -100,7 +107,7 @@ def _code_of_failure(workflow: dict[str, Any]) -> int:
     if workflow["status"]["phase"] == "Succeeded":
         return 0
     for node in workflow["status"].get("nodes", {}).values():
-        if node.get("templateName") in ("plan-hosts", "check-identity") and node.get("type") == "Pod":
+        if node.get("templateName") in GUARDS and node.get("type") == "Pod":
             code = node.get("outputs", {}).get("exitCode", "")
             if node["phase"] == "Failed" and code.isdigit():
                 return int(code)
@@ -108,7 +115,7 @@ def _code_of_failure(workflow: dict[str, Any]) -> int:
 
 
 @contextmanager
-def _unwound_by_signals() -> Iterator[None]:
+def unwound() -> Iterator[None]:
     """While the context lasts, SIGTERM and SIGHUP end this process as an exception does: what was put up is taken down.
 
     While the engine runs it takes them itself, and lets the hosts' clean-up run first.
@@ -129,11 +136,12 @@ def _unwound_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _media(plan: InstallPlan, options: Options, folder: Path) -> Iterator[MediaAt]:
+def media_of(towards: Collection[str], options: Options, folder: Path) -> Iterator[MediaAt]:
+    """The media service that was named, or one of this machine's. towards: URLs on whose route its readers are"""
     if options.media is not None:
         yield options.media
         return
-    address = options.media_address or address_towards(host.bmc.url for host in plan.hosts)
+    address = options.media_address or address_towards(towards)
     with media_service(
         options.state / "media", address=address, port=options.media_port, log=folder / "media.log"
     ) as media:
@@ -167,7 +175,7 @@ def _is_here(at: MediaAt) -> bool:
 
 
 @contextmanager
-def _secrets_folder(secrets: Mapping[SecretRef, str], media_token: str) -> Iterator[Path]:
+def secrets_folder(secrets: Mapping[SecretRef, str], media_token: str) -> Iterator[Path]:
     """A folder of mode 0700 with a file for each secret, in memory where the system offers that; gone afterwards."""
     memory = Path("/dev/shm")
     base = memory if sys.platform == "linux" and os.access(memory, os.W_OK) else None

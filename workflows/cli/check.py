@@ -11,9 +11,10 @@ from steps.domain.image.planning import Choices
 from steps.domain.plan import digest_of
 from workflows.catalog import CATALOG, as_yaml, template
 from workflows.catalog import workflow as workflow_of
-from workflows.cli.image_plan import IMAGES, Force, OnErrorOption, show_image_plan
-from workflows.cli.options import AsJson, For, Only, Reinstall, Tables, desk_of, made
+from workflows.cli.image_plan import Force, OnErrorOption, show_image_plan
+from workflows.cli.options import AsJson, Files, For, Only, Reinstall, Tables, desk_of, made, one_table
 from workflows.cli.tables import plan_text
+from workflows.image_order import IMAGES, image_order
 
 WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")]
 
@@ -48,21 +49,16 @@ def validate(
 
 def plan(
     workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts, build-image or build-appliance")],
-    file: Annotated[
-        list[Path],
-        typer.Option("--file", "-f", metavar="FILE", help="host table; of images their settings, later ones win"),
-    ],
+    file: Files,
     only: Only = None, reinstall: Reinstall = False, force: Force = False, on_error: OnErrorOption = "cleanup",
     json: AsJson = False, engine: For = "local",
 ) -> None:  # fmt: skip
     """Show what a run would do, and touch nothing."""
     if workflow in IMAGES:
-        show_image_plan(workflow, file, Choices(on_error, force), engine=engine, as_json=json)
+        show_image_plan(image_order(workflow, file, Choices(on_error, force), engine=engine), as_json=json)
         return
     _known(workflow, needs_table=True)
-    if len(file) != 1:
-        raise typer.BadParameter("give one host table", param_hint="--file")
-    planned = desk_of(file[0], engine).plan(only=only, reinstall=reinstall)
+    planned = desk_of(one_table(file), engine).plan(only=only, reinstall=reinstall)
     if json:
         print(planned.model_dump_json(indent=2))
     else:

@@ -1,20 +1,15 @@
 """What a build of an image would do, for people."""
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from steps.domain.image.plan import AppliancePlan, BuildPlan, Guest, OnError, Place, digest_of
-from steps.domain.image.planning import Choices
 from workflows.cli.tables import columns
-from workflows.desk_secrets import Engine
-from workflows.image_desk import ImageDesk
+from workflows.image_order import ImageOrder
 
-IMAGES = ("build-image", "build-appliance")
 GIB, MIB = 2**30, 2**20
 
 Force = Annotated[bool, typer.Option("--force", help="replace a VM of this name, once the new one stands")]
@@ -24,18 +19,31 @@ OnErrorOption = Annotated[
 Row = tuple[str, str]
 
 
-def show_image_plan(workflow: str, files: Sequence[Path], choices: Choices, *, engine: Engine, as_json: bool) -> None:
+def show_image_plan(order: ImageOrder, *, as_json: bool) -> None:
     """Print the plan; what is to be known of the settings goes to stderr."""
-    desk = ImageDesk(files, os.environ, engine)
-    plan = desk.plan_build(choices) if workflow == "build-image" else desk.plan_appliance(choices)
-    for note in desk.notes:
-        print(f"{note}", file=sys.stderr)
+    tell_notes(order)
     if as_json:
-        print(plan.model_dump_json(indent=2))
+        print(order.plan.model_dump_json(indent=2))
         return
+    print(_text(order.plan))
+    print(f"plan {digest_of(order.plan)}", file=sys.stderr)
+
+
+def tell_image_plan(order: ImageOrder) -> None:
+    """The plan and its notes on stderr, before it is run."""
+    tell_notes(order)
+    print(_text(order.plan), file=sys.stderr)
+
+
+def tell_notes(order: ImageOrder) -> None:
+    """What is to be known of the settings, and is no fault."""
+    for note in order.desk.notes:
+        print(f"{note}", file=sys.stderr)
+
+
+def _text(plan: BuildPlan | AppliancePlan) -> str:
     rows = _build(plan) if isinstance(plan, BuildPlan) else _appliance(plan)
-    print(columns([row for row in rows if row[1]]))
-    print(f"plan {digest_of(plan)}", file=sys.stderr)
+    return columns([row for row in rows if row[1]])
 
 
 def _build(plan: BuildPlan) -> Iterator[Row]:

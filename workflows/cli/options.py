@@ -22,7 +22,10 @@ from workflows.desk_secrets import Engine
 Tables = Annotated[
     list[Path], typer.Option("--file", "-f", metavar="FILE", help="host table (YAML); see docs/host-table.md")
 ]
-TableFile = Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")]
+Files = Annotated[
+    list[Path],
+    typer.Option("--file", "-f", metavar="FILE", help="host table; of images their settings, later ones win"),
+]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="HOST", help="take this host alone; repeatable")]
 Reinstall = Annotated[bool, typer.Option("--reinstall", help="install over an ESXi where one is found")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask before hosts are erased")]
@@ -121,6 +124,13 @@ takes_kubernetes = taking(cluster=Kubernetes)
 def desk_of(table: Path, engine: Engine = "local") -> Desk:
     """The desk for this table, with this process's environment."""
     return Desk(table, os.environ, engine)
+
+
+def one_table(files: list[Path]) -> Path:
+    """The only file; typer.BadParameter for several."""
+    if len(files) != 1:
+        raise typer.BadParameter("give one host table", param_hint="--file")
+    return files[0]
 
 
 def state_folder() -> Path:

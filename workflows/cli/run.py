@@ -10,12 +10,16 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import NotFound
+from steps.domain.image.planning import Choices
 from steps.domain.report import FILES
+from workflows.backends.local_images import run_image
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
 from workflows.cli.confirm import confirm
-from workflows.cli.options import Limit, Only, Reinstall, TableFile, Yes, desk_of, made, state_folder
+from workflows.cli.image_plan import Force, OnErrorOption, tell_image_plan
+from workflows.cli.options import Files, Limit, Only, Reinstall, Yes, desk_of, made, one_table, state_folder
 from workflows.cli.view import view_for
+from workflows.image_order import IMAGES, image_order
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,24 +28,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts")],
-    file: TableFile,
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts, build-image, build-appliance")],
+    file: Files,
     only: Only = None,
     reinstall: Reinstall = False,
     yes: Yes = False,
     limit: Limit = 0,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="put the report there as well")] = None,
     media: Annotated[str | None, typer.Option(metavar="URL", help="control URL of a running media service")] = None,
-    media_address: Annotated[str, typer.Option(metavar="ADDRESS", help="where BMCs reach the media service")] = "",
+    media_address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="where BMCs, or guests, reach the media service")
+    ] = "",
     media_port: Annotated[int, typer.Option(min=0, max=65535, help="its port; 0: any that is free")] = 0,
     json: Annotated[bool, typer.Option("--json", help="events as JSON lines on stdout")] = False,
+    force: Force = False,
+    on_error: OnErrorOption = "cleanup",
 ) -> None:
     """Run a workflow from this machine. The plan is shown and confirmed first."""
-    if workflow != "install-hosts":
-        raise typer.BadParameter(f"{workflow!r} cannot be run here; install-hosts can", param_hint="WORKFLOW")
-    desk = desk_of(file)
-    plan = desk.plan(only=only, reinstall=reinstall)
-    confirm(plan, yes=yes)
     if report is not None:
         made(report)  # an hour later it would be too late to find that it cannot be made
     options = Options(
@@ -53,6 +56,19 @@ def run(
         media_address=_address(media_address) if media_address else "",
         media_port=media_port,
     )
+    if workflow in IMAGES:
+        order = image_order(workflow, file, Choices(on_error, force), engine="local")
+        tell_image_plan(order)
+        with view_for(as_json=json, hosts=[], image=order.plan.name) as view:
+            outcome = run_image(order, options, view.show, os.environ)
+        _tell(outcome, report)
+        raise typer.Exit(outcome.exit_code)
+    if workflow != "install-hosts":
+        known = ", ".join(["install-hosts", *IMAGES])
+        raise typer.BadParameter(f"{workflow!r} cannot be run here: {known}", param_hint="WORKFLOW")
+    desk = desk_of(one_table(file))
+    plan = desk.plan(only=only, reinstall=reinstall)
+    confirm(plan, yes=yes)
     with view_for(as_json=json, hosts=[host.name for host in plan.hosts]) as view:
         outcome = run_install_hosts(desk, plan, options, view.show, os.environ)
     _tell(outcome, report)

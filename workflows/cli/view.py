@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -17,7 +17,7 @@ from steps.domain.outcome import is_empty_talk
 from workflows.backends.events import Event
 
 PLAIN_EVERY_PERCENT = 10
-CLEAN_UP = "eject-iso"
+CLEAN_UPS = ("eject-iso", "destroy-vm")
 OF_A_WORKFLOW = {"workflow-waiting": "waiting", "workflow-stopping": "stopping"}
 FINISHED = {"Succeeded": "verified", "Failed": "failed", "Error": "failed"}
 
@@ -61,9 +61,9 @@ class HostLine:
         elif event.kind == "node-started" and event.template:
             self.started_s = self.started_s or event.at
             is_again = event.template == self.stage  # the fault has passed, or may have
-            if event.template != CLEAN_UP and (is_again or not self.outcome):
+            if event.template not in CLEAN_UPS and (is_again or not self.outcome):
                 self.stage, self.percent, self.text, self.outcome = event.template, 0, "", ""
-        elif event.kind == "progress" and event.template != CLEAN_UP:
+        elif event.kind == "progress" and event.template not in CLEAN_UPS:
             self.percent, self.text = event.percent or 0, event.text or self.text
 
     def elapsed(self, now_s: float) -> str:
@@ -74,11 +74,33 @@ class HostLine:
         return f"{seconds // 60}:{seconds % 60:02}"
 
 
-def view_for(*, as_json: bool, hosts: list[str]) -> "View":
-    """The view that fits where the output goes."""
+def view_for(*, as_json: bool, hosts: list[str], image: str = "") -> "View":
+    """The view that fits where the output goes. image: what is built, in a run that is about no hosts"""
     if as_json:
         return JsonView()
-    return TerminalView(hosts) if sys.stderr.isatty() else PlainView(hosts)
+    shown = [image] if image else hosts
+    view = TerminalView(shown) if sys.stderr.isatty() else PlainView(shown)
+    return ImageView(image, view) if image else view
+
+
+@dataclass
+class ImageView:
+    """The run's own events as those of the image it builds."""
+
+    image: str
+    view: View
+
+    def __enter__(self) -> Self:
+        self.view.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.view.__exit__(kind, error, trace)
+
+    def show(self, event: Event) -> None:
+        self.view.show(replace(event, host=self.image))
 
 
 class JsonView:

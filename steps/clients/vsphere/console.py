@@ -6,6 +6,7 @@ from typing import Any, cast
 from pyVmomi import vim
 
 from steps.clients.vsphere import files
+from steps.clients.vsphere.faults import translated
 from steps.clients.vsphere.inventory import Site
 from steps.clients.vsphere.machines import Vm
 from steps.domain.bootcommand import Batch
@@ -23,7 +24,8 @@ def press(vm: Vm, batch: Batch) -> None:
         )
         for event in batch.events
     ]
-    taken = int(vm.object.PutUsbScanCodes(SCAN_CODES(keyEvents=events)))
+    with translated(vm.where):
+        taken = int(vm.object.PutUsbScanCodes(SCAN_CODES(keyEvents=events)))
     if taken != len(events):
         what = f"the console took {taken} of {len(events)} keys"
         raise Unavailable(what, where=vm.where, hint="the VM is reset and typed at from the start")

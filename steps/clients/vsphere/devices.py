@@ -72,9 +72,13 @@ def cd_drive(unit: int, controller_key: int, key: int, path: str) -> Any:
 
 
 def floppy_drive(unit: int, key: int, path: str) -> Any:
-    """A floppy drive with the image at this path in it."""
-    backing = Device.VirtualFloppy.ImageBackingInfo(fileName=path)
-    return Device.VirtualFloppy(key=key, unitNumber=unit, backing=backing, connectable=_connected(True))
+    """A floppy drive with the image at this path in it, or empty."""
+    backing = (
+        Device.VirtualFloppy.ImageBackingInfo(fileName=path)
+        if path
+        else Device.VirtualFloppy.RemoteDeviceBackingInfo(deviceName="")
+    )
+    return Device.VirtualFloppy(key=key, unitNumber=unit, backing=backing, connectable=_connected(bool(path)))
 
 
 def removal(device: Any) -> Any:

@@ -16,6 +16,7 @@ from steps.domain.image.plan import Place
 class Site:
     """The inventory's objects for a place.
 
+    folder:          None if it is missing and was not to be made
     host:            None if the cluster chooses
     datacenter_path: with the folders it is in, as URLs of files have it
     """
@@ -35,8 +36,11 @@ class Site:
         return f"[{self.datastore_name}] {'/'.join(parts)}"
 
 
-def locate(vsphere: VSphere, place: Place) -> Site:
-    """The place; NotFound names what there is not, and what there is. A folder that is missing is made."""
+def locate(vsphere: VSphere, place: Place, *, make_folder: bool = True) -> Site:
+    """The place; NotFound names what there is not, and what there is.
+
+    make_folder: make a VM folder that is missing; else the place has none then
+    """
     datacenter = _one(vsphere, vim.Datacenter, place.datacenter, None, "datacenter")
     compute = vim.ComputeResource
     host = None
@@ -56,7 +60,7 @@ def locate(vsphere: VSphere, place: Place) -> Site:
         vsphere=vsphere,
         datacenter=datacenter,
         datacenter_path=_path(vsphere, datacenter),
-        folder=_folder(vsphere, datacenter, place.folder),
+        folder=_folder(vsphere, datacenter, place.folder, make=make_folder),
         pool=pool,
         host=host,
         environment=environment,
@@ -73,6 +77,8 @@ def network(site: Site, name: str) -> Any:
 
 def children(site: Site) -> dict[str, Any]:
     """What is in the folder, by name."""
+    if site.folder is None:
+        return {}
     found = read(site.vsphere, site.folder, "childEntity")["childEntity"] or []
     return dict(zip(_names(site.vsphere, found), found, strict=True))
 
@@ -136,17 +142,19 @@ def _pool(vsphere: VSphere, root: Any, path: str) -> Any:
     return pool
 
 
-def _folder(vsphere: VSphere, datacenter: Any, path: str) -> Any:
-    """The VM folder at this path, made as far as it is missing."""
+def _folder(vsphere: VSphere, datacenter: Any, path: str, *, make: bool) -> Any:
+    """The VM folder at this path, made as far as it is missing; or None."""
     folder = read(vsphere, datacenter, "vmFolder")["vmFolder"]
     for name in filter(None, path.split("/")):
         inside = [each for each in read(vsphere, folder, "childEntity")["childEntity"] if isinstance(each, vim.Folder)]
         known = dict(zip(_names(vsphere, inside), inside, strict=True))
-        folder = known[name] if name in known else _made(folder, name, known)
+        if name not in known and not make:
+            return None
+        folder = known[name] if name in known else _made(folder, name)
     return folder
 
 
-def _made(folder: Any, name: str, _known: dict[str, Any]) -> Any:
+def _made(folder: Any, name: str) -> Any:
     try:
         return folder.CreateFolder(name=name)
     except vim.fault.DuplicateName as fault:  # another build was faster

@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import re
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,26 +18,23 @@ from pyVmomi import vim, vmodl
 from steps.clients.vsphere import files
 from steps.clients.vsphere.connection import HTTPS_PORT
 from steps.clients.vsphere.devices import CONTROLLERS
-from steps.clients.vsphere.faults import UNREACHABLE, error_of, translated, unreachable
+from steps.clients.vsphere.faults import UNREACHABLE, unreachable
+from steps.clients.vsphere.heartbeat import Heartbeat, beating, wait_until_ready
 from steps.clients.vsphere.machines import Vm
-from steps.clients.vsphere.properties import read, wait_for
-from steps.domain.errors import HerasphereError, TimedOut, Unavailable, Unsupported, VerifyFailed
+from steps.clients.vsphere.properties import read
+from steps.domain.errors import HerasphereError, Unavailable, Unsupported, VerifyFailed
 from steps.domain.ovf import Disk, Hardware
 
-READY_WITHIN_S = 300.0
-LEAST_EVERY_S, MOST_EVERY_S = 0.3, 30.0
 PLACE = re.compile(r"(\w+Controller)(\d+):(\d+)$")  # the end of "/vm-42/ParaVirtualSCSIController0:0"
 
 
 class Lease:
     """An export that is ready. Made by `exporting`."""
 
-    def __init__(self, vm: Vm, lease: Any, urls: dict[str, Any]) -> None:
+    def __init__(self, vm: Vm, urls: dict[str, Any], heart: Heartbeat) -> None:
         self._vm = vm
-        self._lease = lease
         self._urls = urls
-        self._lost: HerasphereError | None = None
-        self.percent = 0  # what is told next
+        self.heart = heart
 
     @property
     def disks(self) -> tuple[str, ...]:
@@ -59,7 +55,7 @@ class Lease:
         connection = files.connection_to(vsphere, str(host), port)
         if host != vsphere.host and device.sslThumbprint:
             connection = _pinned(connection.host, connection.port, device.sslThumbprint)
-        where = f"the export of {self._vm.where}"
+        where = self.heart.where
         try:
             path = url.path + (f"?{url.query}" if url.query else "")
             connection.request("GET", path, headers={"Cookie": vsphere.cookie})
@@ -68,16 +64,16 @@ class Lease:
                 raise self._cut(f"HTTP {answer.status} for disk {disk_id}", where)
             yield self._chunks(answer, chunk_bytes, where)
         except UNREACHABLE as error:
-            if self._lost is not None:
-                raise self._lost from error
+            if self.heart.lost is not None:
+                raise self.heart.lost from error
             raise unreachable(error, where) from error
         finally:
             connection.close()
 
     def _chunks(self, answer: Any, chunk_bytes: int, where: str) -> Iterator[bytes]:
         while True:
-            if self._lost is not None:
-                raise self._lost
+            if self.heart.lost is not None:
+                raise self.heart.lost
             try:
                 chunk = answer.read(chunk_bytes)
             except UNREACHABLE as error:
@@ -89,23 +85,8 @@ class Lease:
     def _cut(self, what: str, where: str) -> HerasphereError:
         """Why the stream ended: with the lease, or by itself."""
         with suppress(HerasphereError):
-            self.check()
-        return self._lost or Unavailable(what, where=where, hint="the export starts again from the beginning")
-
-    def check(self) -> None:
-        """Tell of the progress, which keeps the lease; TimedOut or whatever else it ended of."""
-        if self._lost is not None:
-            raise self._lost
-        where = f"the export of {self._vm.where}"
-        try:
-            self._lease.HttpNfcLeaseProgress(percent=max(0, min(100, self.percent)))
-        except (vim.fault.Timedout, vmodl.fault.ManagedObjectNotFound) as fault:
-            hint = "the export starts again; is something slow between here and vCenter?"
-            self._lost = TimedOut("vCenter has ended the lease", where=where, hint=hint)
-            raise self._lost from fault
-        except vmodl.MethodFault as fault:
-            self._lost = error_of(fault, where)
-            raise self._lost from fault
+            self.heart.check()
+        return self.heart.lost or Unavailable(what, where=where, hint="the export starts again from the beginning")
 
 
 @contextmanager
@@ -120,9 +101,10 @@ def exporting(vm: Vm, hardware: Hardware) -> Iterator[Lease]:
         hint = "vCenter ends an export that died about five minutes after its last word"
         raise Unavailable("another export of it is under way", where=vm.where, hint=hint) from fault
     try:
-        made = Lease(vm, lease, _ready(vm, lease, hardware))
-        with _kept(made, _every_s(vm, lease)):
-            yield made
+        where = f"the export of {vm.where}"
+        wait_until_ready(vm.vsphere, lease, where)
+        with beating(vm.vsphere, lease, where) as heart:
+            yield Lease(vm, _urls(vm, lease, hardware), heart)
         lease.HttpNfcLeaseProgress(percent=100)
         lease.HttpNfcLeaseComplete()
     except BaseException:
@@ -131,25 +113,8 @@ def exporting(vm: Vm, hardware: Hardware) -> Iterator[Lease]:
         raise
 
 
-def _ready(vm: Vm, lease: Any, hardware: Hardware) -> dict[str, Any]:
-    """The device URL of each disk, once the lease is ready."""
-
-    def decide(values: dict[str, Any]) -> dict[str, Any] | None:
-        return values if values["state"] in ("ready", "error") else None
-
-    values = wait_for(
-        vm.vsphere,
-        lease,
-        ("state", "error"),
-        decide,
-        timeout_s=READY_WITHIN_S,
-        what="the export's begin",
-        where=vm.where,
-        hint="look at vCenter's tasks",
-    )
-    if values["state"] == "error":
-        with translated(vm.where):
-            raise values["error"]
+def _urls(vm: Vm, lease: Any, hardware: Hardware) -> dict[str, Any]:
+    """The device URL of each disk."""
     urls = [each for each in read(vm.vsphere, lease, "info.deviceUrl")["info.deviceUrl"] or [] if each.disk]
     return {disk.id: url for disk, url in zip(hardware.ordered_disks, _in_order(urls, hardware, vm), strict=True)}
 
@@ -173,34 +138,6 @@ def _place(key: str) -> tuple[str, int, int] | None:
 def _wanted(disk: Disk, hardware: Hardware) -> tuple[str, int, int]:
     controller = next(each for each in hardware.ordered_controllers if each.key == disk.controller)
     return CONTROLLERS[controller.kind].__name__.rpartition(".")[2], controller.bus, disk.unit
-
-
-def _every_s(vm: Vm, lease: Any) -> float:
-    timeout = read(vm.vsphere, lease, "info.leaseTimeout")["info.leaseTimeout"] or 0
-    return max(LEAST_EVERY_S, min(MOST_EVERY_S, float(timeout) / 3))
-
-
-@contextmanager
-def _kept(lease: Lease, every_s: float) -> Iterator[None]:
-    """Tell of the progress from time to time, whatever the streams do."""
-    over = threading.Event()
-
-    def tell() -> None:
-        while not over.wait(every_s):
-            try:
-                lease.check()
-            except Unavailable:
-                continue  # the connection, not the lease
-            except HerasphereError:
-                return
-
-    teller = threading.Thread(target=tell, name="lease", daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        over.set()
-        teller.join()
 
 
 def _pinned(host: str, port: int, thumbprint: str) -> Any:

@@ -9,10 +9,10 @@ from pyVmomi import vim
 from steps.clients.vsphere import devices
 from steps.clients.vsphere.connection import VSphere
 from steps.clients.vsphere.inventory import Site, children, network
-from steps.clients.vsphere.properties import finish, read, read_below
-from steps.domain.errors import Conflict, NotFound
+from steps.clients.vsphere.properties import finish, read, read_below, wait_for
+from steps.domain.errors import Conflict, NotFound, Unsupported
 from steps.domain.image.plan import Machine, Resources
-from steps.domain.image.vm import MARK_NAME, MARK_RUN, Mark, VmSeen
+from steps.domain.image.vm import MARK_NAME, MARK_RUN, NOTES, Mark, Note, Origin, VmSeen
 from steps.domain.ovf import Hardware
 
 Power = Literal["on", "off", "suspended"]
@@ -72,8 +72,25 @@ class Vm:
         self.finish(self.object.Reset())
 
     def shut_down_guest(self) -> None:
-        """Ask VMware Tools to; it takes its time afterwards."""
-        self.object.ShutdownGuest()
+        """Ask VMware Tools to; it takes its time afterwards. Unsupported if they do not run."""
+        try:
+            self.object.ShutdownGuest()
+        except vim.fault.ToolsUnavailable as fault:
+            hint = "start them in the image (open-vm-tools), or give shutdown_command"
+            raise Unsupported("VMware Tools do not run in the guest", where=self.where, hint=hint) from fault
+
+    def wait_until_off(self, timeout_s: float, *, what: str) -> None:
+        """Return when the VM is off; TimedOut, naming what was waited for."""
+        wait_for(
+            self.vsphere,
+            self.object,
+            ["runtime.powerState"],
+            lambda values: values["runtime.powerState"] == "poweredOff" or None,
+            timeout_s=timeout_s,
+            what=what,
+            where=self.where,
+            hint="look at its console",
+        )
 
     def destroy(self) -> None:
         """Remove it with its disks; it must be off."""
@@ -87,7 +104,12 @@ class Vm:
 
     def mark(self, mark: Mark) -> None:
         """From now on it is found by this mark."""
-        self.reconfigure(extraConfig=_options(mark.extra_config))
+        self.reconfigure(extraConfig=extra_config(mark.extra_config))
+
+    def note(self, notes: Mapping[Note, str]) -> None:
+        """Keep what a step has done, for one that comes after it died; "" takes a note away."""
+        keys = {note: key for key, note in NOTES.items()}
+        self.reconfigure(extraConfig=extra_config({keys[note]: text for note, text in notes.items()}))
 
     def snapshot(self, name: str, description: str) -> str:
         """Make a snapshot without memory, and return its id."""
@@ -116,16 +138,12 @@ class Vm:
         values = read(self.vsphere, self.object, *HARDWARE)
         return devices.hardware_of(values, self._network_name)
 
+    def guest_id(self) -> str:
+        """What system it is for, by vSphere's id."""
+        return str(read(self.vsphere, self.object, "config.guestId")["config.guestId"])
+
     def devices(self) -> list[Any]:
         return list(read(self.vsphere, self.object, "config.hardware.device")["config.hardware.device"])
-
-    def remove_media(self) -> int:
-        """Take out its floppy drives and CD drives; how many there were."""
-        kinds = (vim.vm.device.VirtualFloppy, vim.vm.device.VirtualCdrom)
-        out = [devices.removal(each) for each in self.devices() if isinstance(each, kinds)]
-        if out:
-            self.reconfigure(deviceChange=out)
-        return len(out)
 
     def resize(self, wanted: Resources) -> None:
         """Give it the resources that are said."""
@@ -176,7 +194,7 @@ class Vm:
 
 
 def create(
-    site: Site, name: str, machine: Machine, mark: Mark, *, media: Sequence[str], floppy: str = "",
+    site: Site, name: str, machine: Machine, mark: Mark, origin: Origin, *, media: Sequence[str], floppy: str = "",
     tell: Callable[[int], None] = lambda _: None,
 ) -> Vm:  # fmt: skip
     """Make the VM, marked, and return it; Conflict if there is something of that name."""
@@ -197,7 +215,7 @@ def create(
         nestedHVEnabled=machine.nested_hv,
         files=vim.vm.FileInfo(vmPathName=f"[{site.datastore_name}]"),
         deviceChange=devices.changes(machine, networks, media, floppy),
-        extraConfig=_options({**machine.extra_config, **mark.extra_config}),
+        extraConfig=extra_config({**machine.extra_config, **mark.extra_config, **origin.extra_config}),
         bootOptions=vim.vm.BootOptions(efiSecureBootEnabled=hardware.firmware == "efi-secure"),
     )
     task = site.folder.CreateVm(config=spec, pool=site.pool, host=site.host)
@@ -223,6 +241,11 @@ def anywhere(site: Site, name: str) -> Vm:
     return Vm(site.vsphere, fitting[0]._moId)
 
 
+def own(site: Site, mark: Mark) -> VmSeen | None:
+    """The VM that carries this mark."""
+    return next((each for each in marked(site, mark.run) if each.mark == mark), None)
+
+
 def marked(site: Site, run: str) -> list[VmSeen]:
     """The VMs of the datacenter that this run made."""
     found = read_below(site.vsphere, vim.VirtualMachine, site.datacenter, *SEEN)
@@ -237,7 +260,8 @@ def clone(
     """Make a clone of this VM, marked, and return it. snapshot: id of the one it is made of; "" for the VM as it is"""
     move = "createNewChildDiskBacking" if linked else "moveAllDiskBackingsAndDisallowSharing"
     where = vim.vm.RelocateSpec(datastore=site.datastore, pool=site.pool, host=site.host, diskMoveType=move)
-    config = vim.vm.ConfigSpec(extraConfig=_options(mark.extra_config))
+    of_base = dict.fromkeys(NOTES, "")  # what was done in the base's own run says nothing of this one
+    config = vim.vm.ConfigSpec(extraConfig=extra_config({**of_base, **mark.extra_config}))
     if properties:
         config.vAppConfig = _vapp(site.vsphere, source, properties)
     spec = vim.vm.CloneSpec(location=where, powerOn=False, template=False, config=config)
@@ -246,8 +270,11 @@ def clone(
     task = source.object.Clone(folder=site.folder, name=name, spec=spec)
     made = finish(site.vsphere, task, where=f"VM {name} at {site.vsphere.where}", tell=tell)
     result = Vm(site.vsphere, made._moId)
-    if result.look().mark != mark:  # a vCenter may leave out the configuration of a clone
+    seen = result.look()
+    if seen.mark != mark:  # a vCenter may leave out the configuration of a clone
         result.mark(mark)
+    if seen.notes:
+        result.note(dict.fromkeys(seen.notes, ""))
     return result
 
 
@@ -274,7 +301,8 @@ def _vapp(vsphere: VSphere, source: Vm, properties: Mapping[str, str]) -> Any:
     return vim.vApp.VmConfigSpec(property=changes)
 
 
-def _options(values: Mapping[str, str]) -> list[Any]:
+def extra_config(values: Mapping[str, str]) -> list[Any]:
+    """Values of a VM's extra configuration; an empty one takes the key away."""
     return [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
 
 
@@ -290,4 +318,6 @@ def _seen(moid: str, values: Mapping[str, Any]) -> VmSeen:
         path=str(values["config.files.vmPathName"] or ""),
         has_snapshots=values["snapshot"] is not None,
         mark=Mark(run=run, name=extra.get(MARK_NAME, "")) if run else None,
+        notes={note: extra[key] for key, note in NOTES.items() if extra.get(key)},
+        origin=Origin.of(extra),
     )

@@ -8,6 +8,7 @@ from steps.domain.host import SecretRef
 from steps.domain.image.checks import Checks
 from steps.domain.image.plan import Base, Export, Facts, LibraryTarget, S3Target
 from steps.domain.image.settings import Settings
+from steps.domain.image.values import DIGEST_LENGTHS
 from steps.domain.ovf import Product, Property
 from steps.domain.table import SecretEntry
 
@@ -32,13 +33,14 @@ def base(check: Checks) -> Base:
 def facts(settings: Settings, name: str, version: str) -> Facts:
     """What manifest.json will tell."""
     checksum = (settings.iso_checksum or "").strip().lower()
+    kind = {length: name for name, length in DIGEST_LENGTHS.items()}.get(len(checksum), "")
     return Facts(
         name=name,
         version=settings.build_version or version,
         base_version=settings.base_build_version,
         built_at=settings.build_timestamp,
-        os_name=settings.os_display_name or " ".join(filter(None, [settings.distro_name, settings.distro_version])),
-        iso_checksum="" if checksum == "none" else checksum,
+        os_name=settings.os_name,
+        iso_checksum=f"{kind}:{checksum}" if kind else "" if checksum == "none" else checksum,
     )
 
 
@@ -62,7 +64,6 @@ def export(check: Checks, told: Facts) -> Export | None:
         annotation=settings.annotation or settings.notes,
         eulas=check.files("eula", settings.eula),
         bundle=settings.files or "",
-        sums=settings.export_manifest != "none",
         folder=settings.output_dir or "",
         s3=_s3(check),
         library=LibraryTarget(name=library.name, item=library.item or name) if library else None,

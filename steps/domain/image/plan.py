@@ -58,6 +58,11 @@ class IsoSource(Frozen):
     checksum: ChecksumKind = "sha256"
     digest: str = ""
 
+    @property
+    def sum(self) -> str:
+        """KIND:HEX; empty if it is not known"""
+        return f"{self.checksum}:{self.digest}" if self.digest else ""
+
 
 class Kickstart(Frozen):
     """What reaches the installer, and how. All names are those in the settings; their files are in the bundle."""
@@ -148,6 +153,7 @@ class BuildPlan(Frozen):
     boot: Boot
     guest: Guest
     finish: Finish
+    os_name: str = ""
     on_error: OnError = "cleanup"
     force: bool = False
 
@@ -186,14 +192,13 @@ class LibraryTarget(Frozen):
 
 
 class Export(Frozen):
-    """The OVA, and where it goes. sums: whether it has a manifest"""
+    """The OVA, and where it goes."""
 
     name: str
     product: Product
     annotation: str = ""
     eulas: tuple[str, ...] = ()
     bundle: str = ""
-    sums: bool = True
     folder: str = ""
     s3: S3Target | None = None
     library: LibraryTarget | None = None
@@ -211,12 +216,13 @@ class Facts(Frozen):
 
 
 class AppliancePlan(Frozen):
-    """An appliance from a base image, and its OVA."""
+    """An appliance from a base image, and its OVA. network: of a base that is an OVA; empty: as the OVA names it"""
 
     name: str
     vcenter: VCenterAt
     place: Place
     base: Base
+    network: str = ""
     resources: Resources
     property_values: dict[str, str] = {}
     guest: Guest

@@ -58,6 +58,7 @@ def plan_build(
         boot=boot,
         guest=guest,
         finish=_finish(settings),
+        os_name=settings.os_name,
         on_error=choices.on_error,
         force=choices.force,
     )
@@ -83,6 +84,7 @@ def plan_appliance(
         vcenter=vcenter,
         place=place,
         base=made_of,
+        network=(settings.network or "") if made_of.ova else "",
         resources=_resources(check, linked=made_of.linked),
         property_values=settings.property_values,
         guest=guest,

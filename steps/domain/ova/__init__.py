@@ -1,7 +1,7 @@
 """An OVA: descriptor, manifest and disks in one tar, written in one pass, and read and checked as a stream."""
 
 from steps.domain.ova.disk import DiskWriter, Spool, WrittenFile
-from steps.domain.ova.target import FileTarget, PartsTarget, Target
+from steps.domain.ova.target import FileTarget, PartsTarget, Target, TeeTarget
 from steps.domain.ova.writer import OvaWriter, WrittenOva, most_bytes
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "PartsTarget",
     "Spool",
     "Target",
+    "TeeTarget",
     "WrittenFile",
     "WrittenOva",
     "most_bytes",

@@ -7,7 +7,7 @@ last; each disk's tar header is another, so the part a disk begins in waits for 
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -50,6 +50,25 @@ class FileTarget:
         self._file.seek(self._start + offset)
         self._file.write(data)
         self._file.seek(self._start + self.size_bytes)
+
+
+class TeeTarget:
+    """Several targets written at once, each from its own beginning."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+
+    def append(self, data: bytes | memoryview) -> None:
+        for target in self._targets:
+            target.append(data)
+
+    def reserve(self, size_bytes: int) -> int:
+        (offset,) = {target.reserve(size_bytes) for target in self._targets}
+        return offset
+
+    def fill(self, offset: int, data: bytes) -> None:
+        for target in self._targets:
+            target.fill(offset, data)
 
 
 @dataclass

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from steps.clients.vsphere import VSphere, connect, machines
+from steps.clients.vsphere import VSphere, connect, drives, machines
 from steps.clients.vsphere.inventory import Site, locate
 from steps.clients.vsphere.machines import Vm
 from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound, Unavailable, Unsupported
 from steps.domain.image.plan import Machine, Place, Resources
-from steps.domain.image.vm import Mark
+from steps.domain.image.vm import Mark, Origin
 from tests.lab.vcenter.fixture import logged_in, plan_in, why_not
 from tests.lab.vcenter.vcenter import CLUSTER, DATASTORE, VCenter, vcenter
 
@@ -43,7 +43,7 @@ def site(vsphere: VSphere) -> Site:
 
 @pytest.fixture
 def vm(site: Site, machine: Machine, request: pytest.FixtureRequest) -> Iterator[Vm]:
-    made = machines.create(site, request.node.name[:80], machine, MARK, media=[""])
+    made = machines.create(site, request.node.name[:80], machine, MARK, Origin(), media=[""])
     yield made
     if made.look().power == "on":
         made.power_off()
@@ -65,7 +65,7 @@ def test_a_vm_is_made_as_it_was_planned_and_found_by_its_mark(site: Site, vm: Vm
 
 def test_a_name_that_is_taken_is_told(site: Site, vm: Vm, machine: Machine) -> None:
     with pytest.raises(Conflict, match=r"already"):
-        machines.create(site, vm.look().name, machine, MARK, media=[""])
+        machines.create(site, vm.look().name, machine, MARK, Origin(), media=[""])
 
 
 def test_power_snapshot_clone_and_template(site: Site, vm: Vm) -> None:
@@ -97,8 +97,8 @@ def test_power_snapshot_clone_and_template(site: Site, vm: Vm) -> None:
 
 
 def test_media_are_taken_out(vm: Vm) -> None:
-    assert vm.remove_media() == 1
-    assert vm.remove_media() == 0
+    assert drives.remove(vm) == 1
+    assert drives.remove(vm) == 0
     assert vm.hardware().cds == ()
 
 

@@ -15,7 +15,7 @@ from steps.clients.vsphere.machines import Vm
 from steps.domain.bootcommand import Pace, batches, parse
 from steps.domain.errors import Conflict, NotFound, TimedOut, Unavailable
 from steps.domain.image.plan import Place
-from steps.domain.image.vm import Mark
+from steps.domain.image.vm import Mark, Origin
 from tests.lab.vcenter.fixture import logged_in, plan_in, why_not
 from tests.lab.vcenter.vcenter import CLUSTER, DATASTORE, VCenter, vcenter
 
@@ -44,7 +44,7 @@ def site(vsphere: VSphere) -> Site:
 @pytest.fixture
 def vm(vc: VCenter, site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Vm]:
     machine = plan_in(tmp_path, vc, "disks: [{size: 100}, {size: 50}]").machine
-    made = machines.create(site, request.node.name[:80], machine, Mark(run="run-1", name="x"), media=[""])
+    made = machines.create(site, request.node.name[:80], machine, Mark(run="run-1", name="x"), Origin(), media=[""])
     yield made
     if made.look().power == "on":
         made.power_off()
@@ -143,14 +143,14 @@ def test_a_lease_that_ends_while_it_is_used(vc: VCenter, vm: Vm) -> None:
             for _ in chunks:
                 pass
         while True:
-            lease.check()
+            lease.heart.check()
 
 
 def test_a_lease_is_kept_as_long_as_it_is_used(tmp_path: Path) -> None:
     with vcenter(tmp_path, lease_timeout_s=1) as impatient, logged_in(impatient) as vsphere:
         site = locate(vsphere, Place(cluster=CLUSTER, datastore=DATASTORE))
         machine = plan_in(tmp_path, impatient).machine
-        vm = machines.create(site, "vm", machine, Mark(run="run-1", name="x"), media=[""])
+        vm = machines.create(site, "vm", machine, Mark(run="run-1", name="x"), Origin(), media=[""])
         with leases.exporting(vm, vm.hardware()) as lease:
             time.sleep(2)
             with lease.stream(lease.disks[0]) as chunks:

@@ -23,7 +23,7 @@ from steps.domain.errors import (
     VerifyFailed,
 )
 from steps.domain.image.plan import Place
-from steps.domain.image.vm import Mark
+from steps.domain.image.vm import Mark, Origin
 from tests.lab.vcenter.fixture import logged_in, plan_in, why_not
 from tests.lab.vcenter.vcenter import CLUSTER, DATASTORE, NETWORK, VCenter, vcenter
 from tests.unit.clients.redfish.peers import FakeClock
@@ -54,7 +54,7 @@ def site(vsphere: VSphere) -> Site:
 
 @pytest.fixture
 def vm(site: Site, vc: VCenter, tmp_path: Path) -> Iterator[Vm]:
-    made = machines.create(site, "tagged", plan_in(tmp_path, vc).machine, MARK, media=[""])
+    made = machines.create(site, "tagged", plan_in(tmp_path, vc).machine, MARK, Origin(), media=[""])
     yield made
     made.destroy()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.unit.deploy.api import Api
+from workflows.catalog import CATALOG
 from workflows.deploy import check
 from workflows.deploy.apply import apply
 from workflows.deploy.controller import DEFAULT_REPOSITORY
@@ -15,6 +16,7 @@ from workflows.deploy.server import Server
 from workflows.deploy.settings import Settings
 
 SETTINGS = Settings()
+TEMPLATES = [f"template {name}" for name in CATALOG]
 DEPLOYMENT = KINDS["Deployment"].path("herasphere", "herasphere-media")
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 CONTROLLERS = "/apis/apps/v1/deployments"
@@ -165,18 +167,14 @@ def deployed(server: Server, api: Api, settings: Settings = SETTINGS) -> None:
 
 def test_before_a_deployment_all_of_it_is_missing(server: Server) -> None:
     missing = {fault.partition(":")[0] for fault in faults(check.after(server, SETTINGS))}
-    assert missing == {
-        "namespace", "template install-host", "template install-hosts", "template sweep", "objects", "media service",
-    }  # fmt: skip
+    assert missing == {"namespace", *TEMPLATES, "objects", "media service"}
 
 
 def test_what_is_deployed_is_told(server: Server, api: Api) -> None:
     settings = Settings(media_port=1)
     deployed(server, api, settings)
     findings = list(check.after(server, settings, "a-token"))
-    assert [f.what for f in findings if f.level == "ok"] == [
-        "namespace", "template install-host", "template install-hosts", "template sweep", "objects",
-    ]  # fmt: skip
+    assert [f.what for f in findings if f.level == "ok"] == ["namespace", *TEMPLATES, "objects"]
     outside, control = findings[-2:]
     assert "http://127.0.0.1:1" in outside.found and outside.level == "warning", "nothing listens there"
     assert control.level == "fault", "the small API has no proxy"

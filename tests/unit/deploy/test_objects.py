@@ -72,7 +72,9 @@ def test_nothing_that_is_rendered_holds_a_secret() -> None:
 
 
 def test_every_pod_gets_the_image_that_was_pinned() -> None:
-    images = {line.partition("image: ")[2] for line in rendered(BALANCED).splitlines() if " image: " in line}
+    images = {
+        line.partition(":")[2].strip() for line in rendered(BALANCED).splitlines() if line.strip().startswith("image:")
+    }
     assert images == {BALANCED.pinned}
 
 

@@ -63,7 +63,9 @@ class ArtifactKeys(Entry):
     output_dir: str | None = Field(None, description="folder for the OVA")
     s3: S3Entry | None = Field(None, description="bucket for the OVA")
     content_library: LibraryEntry | None = Field(None, description="vSphere content library for the OVA")
-    export_manifest: str = Field("sha256", pattern=r"^(sha256|none)$", description="sums in the OVA's manifest")
+    export_manifest: str = Field(
+        "sha256", pattern=r"^sha256$", description="sums in the OVA's manifest, which every OVA has"
+    )
     distro_name: str = Field("", description="part of the OVA's name")
     distro_version: str = Field("", description="part of the OVA's name")
     distro_arch: str = Field("", description="for {{user `distro_arch`}} only")

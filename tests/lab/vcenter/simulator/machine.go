@@ -199,6 +199,14 @@ func (m *machine) kill() {
 	}
 }
 
+func removable(device types.BaseVirtualDevice) bool {
+	switch device.(type) {
+	case *types.VirtualCdrom, *types.VirtualFloppy:
+		return true
+	}
+	return false
+}
+
 // changeMedia has the drives hold what the configuration says.
 func (m *machine) changeMedia(ctx *simulator.Context, vm *simulator.VirtualMachine) {
 	wanted := map[int32]string{}
@@ -206,7 +214,7 @@ func (m *machine) changeMedia(ctx *simulator.Context, vm *simulator.VirtualMachi
 		wanted[key] = "" // also of a drive that was removed
 	}
 	for _, device := range vm.Config.Hardware.Device {
-		if _, ok := device.(*types.VirtualCdrom); ok && backing(device) != "" && connected(device) {
+		if removable(device) && backing(device) != "" && connected(device) {
 			wanted[device.GetVirtualDevice().Key], _ = m.x.local(ctx, backing(device))
 		}
 	}

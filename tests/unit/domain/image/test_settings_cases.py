@@ -28,6 +28,7 @@ def test_settings_become_a_plan_or_faults(case: str, monkeypatch: pytest.MonkeyP
         told = "".join(f"{note}\n" for note in desk.notes) + plan.model_dump_json(indent=1) + "\n---\n" + desk.text
     except ConfigError as error:
         told = f"{error}\n"
+    told = told.replace(str(Path.cwd()), "/the-folder")
     golden = SETTINGS / f"{case}.golden"
     if os.environ.get("HERASPHERE_GOLDEN"):
         golden.write_text(told)

@@ -1,0 +1,59 @@
+"""Afterwards nothing of this run is left that a failed build would leave: its VM, its pages, an ISO it could not check.
+
+Runs however the build ended. What is not marked as this run's is never touched, and a VM is kept where that was asked.
+"""
+
+from typing import Literal
+
+from hera.workflows.io import Output as StepOutput
+
+from steps import runtime
+from steps.clients.vsphere import files, machines
+from steps.clients.vsphere.machines import Vm
+from steps.domain.errors import HerasphereError
+from steps.domain.image import cache
+from steps.domain.image.plan import OnError
+from steps.domain.image.planning import Choices
+from steps.planning import PlanKind, planned
+from steps.vcenter import site_of
+
+
+class Input(runtime.StepInput):
+    settings: str
+    kind: PlanKind
+    status: str
+    on_error: OnError = "cleanup"
+
+
+class Output(StepOutput):
+    action: Literal["nothing", "kept", "destroyed"]
+    evidence: str
+
+
+@runtime.step()
+def destroy_vm(given: Input) -> Output:
+    try:
+        plan = planned(given.settings, given.kind, Choices(given.on_error))
+    except HerasphereError as error:
+        return _told("nothing", f"the settings are no plan, so nothing was made ({error.what})")
+    with runtime.media_at(given) as media:
+        media.unpublish(run=given.run, name=plan.name)
+    with site_of(plan, make_folder=False) as site:
+        files.remove(site, cache.unchecked_folder(given.run))
+        own = [each for each in machines.marked(site, given.run) if not each.is_finished]
+        if given.status == "Succeeded" or not own:
+            return _told("nothing", "nothing is left over")
+        names = ", ".join(each.name for each in own)
+        if given.on_error == "keep":
+            return _told("kept", f"{names} is kept for a look, as asked")
+        for each in own:
+            vm = Vm(site.vsphere, each.moid)
+            if each.power != "off":
+                vm.power_off()
+            vm.destroy()
+    return _told("destroyed", f"{names} destroyed")
+
+
+def _told(action: Literal["nothing", "kept", "destroyed"], evidence: str) -> Output:
+    runtime.progress(100, evidence)
+    return Output(action=action, evidence=evidence)
