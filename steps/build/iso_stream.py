@@ -18,7 +18,7 @@ def held(site: Site, iso: IsoSource, run: str) -> str:
     if iso.datastore_path:
         return iso.datastore_path
     path = cache.path_of(iso, run)
-    return site.path(path) if iso.digest and files.size_bytes(site, path) else ""
+    return site.path(path) if files.size_bytes(site, path) else ""
 
 
 def keep(site: Site, iso: IsoSource, run: str, content: Iterable[bytes], size_bytes: int, source: str) -> str:

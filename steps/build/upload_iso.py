@@ -34,8 +34,10 @@ def upload_iso(given: Input) -> Output:
     if given.fetched:
         return _told(given.fetched, "found", f"{given.fetched} is there already")
     iso = given.plan.iso
-    path = _file_of(iso.urls)
     with site_of(given.plan) as site:
+        if there := iso_stream.held(site, iso, given.run):  # this step came so far before
+            return _told(there, "found", f"{there} is there already")
+        path = _file_of(iso.urls)
         size_bytes = _size_bytes(path)
         made = iso_stream.keep(site, iso, given.run, _chunks(path), size_bytes, str(path))
     return _told(made, "uploaded", f"{made} from {path}, " + ("checksum right" if iso.digest else "not checked"))

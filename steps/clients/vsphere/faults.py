@@ -77,8 +77,8 @@ def error_of(fault: Any, where: str) -> HerasphereError:
     if isinstance(fault, vmodl.fault.ManagedObjectNotFound):
         return NotFound("it is not there any more", where=where, hint="somebody else removed it; start again")
     if isinstance(fault, BUSY):
-        reason = _value(fault, "reason")
-        return Unavailable(f"vCenter failed ({reason or name})", where=where, hint="it is tried again")
+        said = _value(fault, "msg") or _value(fault, "reason")
+        return Unavailable(f"vCenter failed ({said or name})", where=where, hint="it is tried again")
     if isinstance(fault, vim.fault.InvalidState):
         return Conflict(f"its state does not allow that ({name}{_states(fault)})", where=where, hint="look at it")
     if isinstance(fault, vmodl.fault.InvalidArgument):
