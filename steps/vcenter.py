@@ -84,10 +84,13 @@ def work_on(given: VmInput) -> Iterator[Work]:
             raise
 
 
-def must_be_ready(plan: BuildPlan | AppliancePlan, run: str) -> None:
-    """Raise Refused with everything that the plan's vCenter lacks for it; nothing was made."""
+def must_be_ready(plan: BuildPlan | AppliancePlan, run: str, *, builds: str = "") -> None:
+    """Raise Refused with everything that the plan's vCenter lacks for it; nothing was made.
+
+    builds: name of a base image that the run itself will make
+    """
     with site_of(plan, make_folder=False) as site:
-        missing = shortcomings(site, plan, run)
+        missing = shortcomings(site, plan, run, builds)
     if len(missing) == 1:
         raise missing[0]
     if missing:

@@ -30,6 +30,7 @@ class Parameters(BaseModel):
     on_error: OnError = Field("cleanup", description="what becomes of the VM when the build fails")
     force: bool = Field(False, description="replace a VM of this name, once the new one stands")
     approved: str = Field("", description="digest of the plan that was confirmed; empty: not asked")
+    desk: str = Field("", description="Secret with the settings' env: and file: references; set by hera submit")
     media: str = Field("", description="control URL of the media service; empty: the one of this namespace")
 
 

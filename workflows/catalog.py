@@ -12,6 +12,7 @@ from workflows.build_appliance import build_appliance
 from workflows.build_image import build_image
 from workflows.install_host import install_host
 from workflows.install_hosts import install_hosts
+from workflows.release import release
 from workflows.sweep import sweep
 
 CATALOG: Mapping[str, Callable[[], WorkflowTemplate]] = {
@@ -19,6 +20,7 @@ CATALOG: Mapping[str, Callable[[], WorkflowTemplate]] = {
     "build-appliance": build_appliance,
     "install-host": install_host,
     "install-hosts": install_hosts,
+    "release": release,
     "sweep": sweep,
 }
 
@@ -36,11 +38,13 @@ def workflow(
     parameters: Mapping[str, str] | None = None,
     secrets: Iterable[SecretRef] = (),
     desk: str = "",
+    volumes: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The manifest of a Workflow that runs a template; its steps may read these secrets.
 
     run:  the Workflow's name
     desk: name of the Secret that keeps what env: and file: references meant at the desk
+    volumes: in the place of the template's of the same names
     """
     arguments = [{"name": key, "value": value} for key, value in (parameters or {}).items()]
     return {
@@ -50,7 +54,7 @@ def workflow(
         "spec": {
             "workflowTemplateRef": {"name": name},
             "arguments": {"parameters": arguments},
-            "volumes": [secrets_volume([*secrets, MEDIA_TOKEN], desk=desk)],
+            "volumes": [secrets_volume([*secrets, MEDIA_TOKEN], desk=desk), *volumes],
         },
     }
 

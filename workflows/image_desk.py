@@ -23,7 +23,8 @@ from steps.domain.image.settings import Settings
 from steps.domain.image.template import Around
 from steps.domain.source import MAX_BYTES
 from steps.domain.table import SecretEntry
-from workflows.desk_secrets import DeskSecrets, Engine, found, opened
+from workflows.desk_secrets import DeskSecrets, Engine, opened
+from workflows.image_paths import located
 
 MOST_FILES = 10_000
 GIT_WITHIN_S = 10.0
@@ -56,14 +57,17 @@ class ImageDesk:
 
     def plan_build(self, choices: Choices) -> BuildPlan:
         """The plan of a base image; ConfigError with every fault of the settings."""
-        settings, layers = self._settings
+        settings, layers = self._located("iso_url")
         plan, notes = plan_build(settings, layers, self._around, choices)
         self.notes = layers.notes + notes
         return plan
 
-    def plan_appliance(self, choices: Choices) -> AppliancePlan:
-        """The plan of an appliance; ConfigError with every fault of the settings."""
-        settings, layers = self._settings
+    def plan_appliance(self, choices: Choices, *, base: str = "") -> AppliancePlan:
+        """The plan of an appliance; ConfigError with every fault of the settings. base: of settings that name none"""
+        settings, layers = self._located("base_ova", "output_dir")
+        if base and not (settings.base or settings.base_library_item or settings.base_ova):
+            layers.data["base"] = base
+            settings = settings.model_copy(update={"base": base})
         plan, notes = plan_appliance(settings, layers, self._around, self._described(choices))
         self.notes = layers.notes + notes
         return plan
@@ -90,30 +94,15 @@ class ImageDesk:
         for reference in references(settings):
             if found := tuple(self._found(reference)):
                 self.members[reference] = found
-        settings = self._with_iso(settings, layers)
         if bundle := self.write_bundle():
             layers.data["files"] = bundle
             settings = settings.model_copy(update={"files": bundle})
         return settings, layers
 
-    def _with_iso(self, settings: Settings, layers: Layers) -> Settings:
-        """The settings with the path of an ISO on this machine as a URL, as a run finds it from anywhere here."""
-        urls = tuple(
-            url if "://" in url else self._url(index, url, layers) for index, url in enumerate(settings.iso_url)
-        )
-        if urls == settings.iso_url:
-            return settings
-        layers.data["iso_url"] = list(urls)
-        return settings.model_copy(update={"iso_url": urls})
-
-    def _url(self, index: int, name: str, layers: Layers) -> str:
-        path = found(self.folders, name).absolute()
-        if self.engine == "argo":
-            what, hint = f"a pod cannot read {name}", "http:// or https://, or iso_path of one that is in a datastore"
-            layers.faults.append(layers.fault(("iso_url", index), what, hint))
-        elif not path.is_file():
-            layers.faults.append(layers.fault(("iso_url", index), f"there is no file {path}", "correct the path"))
-        return path.as_uri()
+    def _located(self, *keys: str) -> tuple[Settings, Layers]:
+        """The settings with these paths as the run finds them."""
+        settings, layers = self._settings
+        return located(settings, layers, keys, folders=self.folders, engine=self.engine), layers
 
     @property
     def _around(self) -> Surroundings:

@@ -2,43 +2,88 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from steps.domain.host import SecretRef
 from steps.domain.image.plan import AppliancePlan, BuildPlan, digest_of
 from steps.domain.image.planning import Choices
+from workflows.defaults import OUTPUT
 from workflows.desk_secrets import Engine
 from workflows.image_desk import ImageDesk
 
-IMAGES = ("build-image", "build-appliance")
+IMAGES = ("build-image", "build-appliance", "release")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One VM to be built: the settings of it, and what they mean."""
+
+    desk: ImageDesk
+    plan: BuildPlan | AppliancePlan
 
 
 @dataclass(frozen=True)
 class ImageOrder:
-    """What is to be built: a workflow's name, its settings, and what was confirmed."""
+    """What is to be built: a workflow's name, its parts in their order, and what was chosen."""
 
     workflow: str
-    desk: ImageDesk
-    plan: BuildPlan | AppliancePlan
+    parts: Sequence[Part]
     choices: Choices
+
+    @property
+    def name(self) -> str:
+        """Of what the run ends with."""
+        return self.parts[-1].plan.name
 
     @property
     def parameters(self) -> dict[str, str]:
         """The workflow's, as every engine is given them."""
+        last = self.parts[-1]
         given = {
-            "settings": self.desk.text,
+            "settings": last.desk.text,
             "on_error": self.choices.on_error,
             "force": json.dumps(self.choices.force),
-            "approved": digest_of(self.plan),
+            "approved": digest_of(last.plan),
         }
-        if isinstance(self.plan, AppliancePlan):
-            given["version"] = self.plan.facts.version
+        if isinstance(last.plan, AppliancePlan):
+            given["version"] = last.plan.facts.version
+        for image in self.parts[:-1]:
+            given |= {"image": image.desk.text, "approved_image": digest_of(image.plan)}
         return given
+
+    @property
+    def references(self) -> list[SecretRef]:
+        """All secrets that its steps may read."""
+        return list(dict.fromkeys(ref for part in self.parts for ref in part.desk.secrets.references))
+
+    @property
+    def texts(self) -> Mapping[SecretRef, str]:
+        """What the desk's references among them mean."""
+        return {ref: text for part in self.parts for ref, text in part.desk.secrets.texts.items()}
+
+    @property
+    def volumes(self) -> list[dict[str, Any]]:
+        """The volume that the OVA goes to, where the settings name a claim of the cluster."""
+        plan = self.parts[-1].plan
+        claim = plan.export.claim if isinstance(plan, AppliancePlan) and plan.export else ""
+        return [{"name": OUTPUT.name, "persistentVolumeClaim": {"claimName": claim}}] if claim else []
 
 
 def image_order(workflow: str, files: Sequence[Path], choices: Choices, *, engine: Engine) -> ImageOrder:
-    """The build that these settings mean; ConfigError with every fault of them. workflow: one of IMAGES"""
+    """The build that these settings mean; ConfigError with every fault of them. workflow: build-image, -appliance"""
     desk = ImageDesk(files, os.environ, engine)
     plan = desk.plan_build(choices) if workflow == "build-image" else desk.plan_appliance(choices)
-    return ImageOrder(workflow, desk, plan, choices)
+    return ImageOrder(workflow, [Part(desk, plan)], choices)
+
+
+def release_order(
+    image_files: Sequence[Path], appliance_files: Sequence[Path], choices: Choices, *, engine: Engine
+) -> ImageOrder:
+    """An image, and the appliance that is made of it; ConfigError with every fault of the one or the other."""
+    image, appliance = (ImageDesk(files, os.environ, engine) for files in (image_files, appliance_files))
+    built = image.plan_build(choices)
+    made = appliance.plan_appliance(choices, base=built.name)
+    return ImageOrder("release", [Part(image, built), Part(appliance, made)], choices)

@@ -19,6 +19,7 @@ class Input(runtime.StepInput):
 class Output(StepOutput):
     plan: str
     digest: str
+    name: str
 
 
 @runtime.step()
@@ -28,4 +29,4 @@ def plan_build(given: Input) -> Output:
     digest = confirmed(plan, given.approved)
     must_be_ready(plan, given.run)
     runtime.progress(100, f"{plan.name} will be built from {plan.iso.name}")
-    return Output(plan=as_parameter(plan), digest=digest)
+    return Output(plan=as_parameter(plan), digest=digest, name=plan.name)

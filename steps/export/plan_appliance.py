@@ -14,6 +14,7 @@ class Input(runtime.StepInput):
     on_error: OnError = "cleanup"
     force: bool = False
     version: str = ""
+    builds: str = ""
     approved: str = ""
 
 
@@ -24,10 +25,11 @@ class Output(StepOutput):
 
 @runtime.step()
 def plan_appliance(given: Input) -> Output:
+    """builds: name of the base image that the same run builds; the one that is there now is not looked at"""
     plan = planned(given.settings, "appliance", Choices(given.on_error, given.force, given.version))
     assert isinstance(plan, AppliancePlan)
     digest = confirmed(plan, given.approved)
-    must_be_ready(plan, given.run)
+    must_be_ready(plan, given.run, builds=given.builds)
     base = plan.base
     runtime.progress(100, f"{plan.name} will be made of {base.vm or base.library_item or base.ova}")
     return Output(plan=as_parameter(plan), digest=digest)

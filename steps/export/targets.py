@@ -14,14 +14,10 @@ from steps.domain.image.plan import AppliancePlan, Export, S3Target
 from steps.domain.ova import FileTarget, Target, TeeTarget
 from steps.domain.ova.archive import Readable
 
-ON_A_CLAIM = "pvc:"  # pvc:CLAIM/FOLDER: what the settings call a folder of a volume
-
 
 def folder_of(export: Export) -> Path:
     """The folder that the settings mean, as this step sees it."""
-    if export.folder.startswith(ON_A_CLAIM):
-        return runtime.output_folder() / export.folder.removeprefix(ON_A_CLAIM).partition("/")[2]
-    return Path(export.folder)
+    return runtime.output_folder() / export.path if export.claim else Path(export.path)
 
 
 def key_of(target: S3Target, name: str) -> str:

@@ -1,15 +1,13 @@
-"""`hera run build-image` and its like: an image built from this machine."""
+"""`hera run build-image`, `build-appliance`, `release`: images built from this machine."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from tempfile import TemporaryFile
 
 from steps.clients.media import Media
 from workflows.backends import local
+from workflows.backends.bundles import send_bundles
 from workflows.backends.events import Event
 from workflows.backends.local_run import Options, Outcome, exit_code_of, media_of, new_run, secrets_folder, unwound
 from workflows.catalog import CATALOG, template, workflow
-from workflows.image_desk import ImageDesk
 from workflows.image_order import ImageOrder
 
 
@@ -18,21 +16,21 @@ def run_image(
 ) -> Outcome:
     """Build it from this machine; returns when the build, and its clean-up, has come to an end."""
     run, folder = new_run(order.workflow, options.state)
-    server = order.plan.vcenter.server
+    server = order.parts[-1].plan.vcenter.server
     towards = [f"https://{server}" if "://" not in server else server]
     with (
         unwound(),
         media_of(towards, options, folder) as media,
-        secrets_folder(order.desk.secrets.texts, media.token) as secrets,
+        secrets_folder(order.texts, media.token) as secrets,
     ):
         with Media(media.control_url, media.token) as service:
-            send_bundle(order.desk, service)
+            send_bundles(order, service)
         result = local.run(
             workflow(
                 order.workflow,
                 run=run,
                 parameters=order.parameters | {"media": media.control_url},
-                secrets=order.desk.secrets.references,
+                secrets=order.references,
             ),
             templates={name: template(name) for name in CATALOG},
             folder=folder,
@@ -42,11 +40,3 @@ def run_image(
             environment={**environment, "HERASPHERE_RUN_STORE": str(folder)},
         )
     return Outcome(run, folder, exit_code_of(result.root, result.children))
-
-
-def send_bundle(desk: ImageDesk, service: Media) -> None:
-    """The media service has the files that the settings refer to, if there are any."""
-    with TemporaryFile() as file:
-        if desk.write_bundle(file):
-            file.flush()
-            service.put_bundle(Path(f"/proc/self/fd/{file.fileno()}"))

@@ -7,14 +7,13 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import ConfigError
-from steps.domain.image.planning import Choices
 from steps.domain.plan import digest_of
 from workflows.catalog import CATALOG, as_yaml, template
 from workflows.catalog import workflow as workflow_of
-from workflows.cli.image_plan import Force, OnErrorOption, show_image_plan
-from workflows.cli.options import AsJson, Files, For, Only, Reinstall, Tables, desk_of, made, one_table
+from workflows.cli.image_plan import Building, order_for, show_image_plan
+from workflows.cli.options import AsJson, Files, For, Only, Reinstall, Tables, desk_of, made, one_table, taking
 from workflows.cli.tables import plan_text
-from workflows.image_order import IMAGES, image_order
+from workflows.image_order import IMAGES
 
 WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")]
 
@@ -47,18 +46,18 @@ def validate(
         raise typer.Exit(2)
 
 
+@taking(building=Building)
 def plan(
-    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts, build-image or build-appliance")],
-    file: Files,
-    only: Only = None, reinstall: Reinstall = False, force: Force = False, on_error: OnErrorOption = "cleanup",
-    json: AsJson = False, engine: For = "local",
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: install-hosts, {', '.join(IMAGES)}")],
+    building: Building,
+    file: Files = None, only: Only = None, reinstall: Reinstall = False, json: AsJson = False, engine: For = "local",
 ) -> None:  # fmt: skip
     """Show what a run would do, and touch nothing."""
     if workflow in IMAGES:
-        show_image_plan(image_order(workflow, file, Choices(on_error, force), engine=engine), as_json=json)
+        show_image_plan(order_for(workflow, file or (), building, engine), as_json=json)
         return
     _known(workflow, needs_table=True)
-    planned = desk_of(one_table(file), engine).plan(only=only, reinstall=reinstall)
+    planned = desk_of(one_table(file or ()), engine).plan(only=only, reinstall=reinstall)
     if json:
         print(planned.model_dump_json(indent=2))
     else:

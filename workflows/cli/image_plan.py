@@ -1,44 +1,90 @@
 """What a build of an image would do, for people."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from steps.domain.image.plan import AppliancePlan, BuildPlan, Guest, OnError, Place, digest_of
+from steps.domain.image.planning import Choices
 from workflows.cli.tables import columns
-from workflows.image_order import ImageOrder
+from workflows.desk_secrets import Engine
+from workflows.image_order import ImageOrder, image_order, release_order
 
 GIB, MIB = 2**30, 2**20
+RELEASED = ("image", "appliance")
 
-Force = Annotated[bool, typer.Option("--force", help="replace a VM of this name, once the new one stands")]
-OnErrorOption = Annotated[
-    OnError, typer.Option("--on-error", help="what becomes of the VM when a build fails: cleanup, or keep for a look")
-]
 Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Building:
+    """How an image is to be built, as the options of a command say. Each field is one of them."""
+
+    force: Annotated[bool, typer.Option("--force", help="replace a VM of this name, once the new one stands")] = False
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="what becomes of the VM when a build fails: keep it for a look?")
+    ] = "cleanup"
+    image: Annotated[
+        list[Path] | None,
+        typer.Option("--image", metavar="FILE", help="of a release: settings of its base image, besides those of -f"),
+    ] = None
+    appliance: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--appliance", metavar="FILE", help="of a release: settings of its appliance, besides those of -f"
+        ),
+    ] = None
+
+    @property
+    def is_said(self) -> bool:
+        """Whether any of them was given."""
+        return self != Building()
+
+
+def order_for(workflow: str, files: Sequence[Path], building: Building, engine: Engine) -> ImageOrder:
+    """The build that these options and settings mean; ConfigError with every fault of the settings."""
+    choices, image, appliance = Choices(building.on_error, building.force), building.image, building.appliance
+    if workflow == "release":
+        if not image or not appliance:
+            raise typer.BadParameter("release needs settings for both", param_hint="--image FILE, --appliance FILE")
+        return release_order([*files, *image], [*files, *appliance], choices, engine=engine)
+    if image or appliance:
+        raise typer.BadParameter(
+            f"{workflow} builds one thing: its settings are -f's", param_hint="--image, --appliance"
+        )
+    if not files:
+        raise typer.BadParameter(f"{workflow} needs its settings", param_hint="-f FILE")
+    return image_order(workflow, files, choices, engine=engine)
 
 
 def show_image_plan(order: ImageOrder, *, as_json: bool) -> None:
     """Print the plan; what is to be known of the settings goes to stderr."""
     tell_notes(order)
+    plans = [part.plan for part in order.parts]
     if as_json:
-        print(order.plan.model_dump_json(indent=2))
+        dumped = [plan.model_dump(mode="json") for plan in plans]
+        print(json.dumps(dumped[0] if len(dumped) == 1 else dict(zip(RELEASED, dumped, strict=True)), indent=2))
         return
-    print(_text(order.plan))
-    print(f"plan {digest_of(order.plan)}", file=sys.stderr)
+    print("\n\n".join(_text(plan) for plan in plans))
+    for plan in plans:
+        print(f"plan {digest_of(plan)}", file=sys.stderr)
 
 
 def tell_image_plan(order: ImageOrder) -> None:
     """The plan and its notes on stderr, before it is run."""
     tell_notes(order)
-    print(_text(order.plan), file=sys.stderr)
+    print("\n\n".join(_text(part.plan) for part in order.parts), file=sys.stderr)
 
 
 def tell_notes(order: ImageOrder) -> None:
     """What is to be known of the settings, and is no fault."""
-    for note in order.desk.notes:
-        print(f"{note}", file=sys.stderr)
+    for note in dict.fromkeys(str(note) for part in order.parts for note in part.desk.notes):
+        print(note, file=sys.stderr)
 
 
 def _text(plan: BuildPlan | AppliancePlan) -> str:

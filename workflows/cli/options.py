@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ Tables = Annotated[
     list[Path], typer.Option("--file", "-f", metavar="FILE", help="host table (YAML); see docs/host-table.md")
 ]
 Files = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Option("--file", "-f", metavar="FILE", help="host table; of images their settings, later ones win"),
 ]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="HOST", help="take this host alone; repeatable")]
@@ -126,8 +126,8 @@ def desk_of(table: Path, engine: Engine = "local") -> Desk:
     return Desk(table, os.environ, engine)
 
 
-def one_table(files: list[Path]) -> Path:
-    """The only file; typer.BadParameter for several."""
+def one_table(files: Sequence[Path]) -> Path:
+    """The only file; typer.BadParameter for none or several."""
     if len(files) != 1:
         raise typer.BadParameter("give one host table", param_hint="--file")
     return files[0]

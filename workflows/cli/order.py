@@ -3,28 +3,37 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from steps.domain.plan import InstallPlan
-from workflows.backends.argo.backend import Backend
+from workflows.backends.argo.backend import Backend, Manifest
 from workflows.backends.argo.isos import approved, isos_of
 from workflows.backends.argo.submit import Order, check_parameters, declared, found_template
+from workflows.backends.bundles import send_bundles
 from workflows.cli.confirm import confirm
+from workflows.cli.image_plan import Building, order_for, tell_image_plan
+from workflows.cli.options import one_table
 from workflows.desk import Desk
 
 OF_OPTIONS = {
     "table": "-f FILE",
+    "settings": "-f FILE",
+    "image": "--image FILE",
     "only": "--only HOST",
     "reinstall": "--reinstall",
     "limit": "--limit N",
     "approve": "--approve",
+    "force": "--force",
+    "on_error": "--on-error",
+    "version": "build_version in the settings",
     "approved": "the plan that is shown",
-    "desk": "env: and file: in the table",
+    "approved_image": "the plan that is shown",
+    "desk": "env: and file: in the files given",
 }
 
 Parameters = Annotated[
@@ -38,33 +47,55 @@ class Asked:
     """What the options say."""
 
     workflow: str
-    file: Path | None = None
+    files: Sequence[Path] = ()
     parameters: Sequence[str] = ()
     only: Sequence[str] = ()
     reinstall: bool = False
     limit: int = 0
     approve: bool = False
+    building: Building = field(default_factory=Building)
 
     @property
     def about_hosts(self) -> bool:
-        return bool(self.file or self.only or self.reinstall or self.limit or self.approve)
+        return bool(self.only or self.reinstall or self.limit or self.approve)
 
 
-def order_of(backend: Backend, asked: Asked, *, yes: bool, asks: bool = True) -> tuple[Order, list[str]]:
-    """The order, and the hosts it is about: in the table's order, none for a workflow without a table."""
+@dataclass(frozen=True)
+class Ordered:
+    """The order, and what its run is about: hosts in their table's order, or an image."""
+
+    order: Order
+    hosts: Sequence[str] = ()
+    image: str = ""
+
+
+def order_of(backend: Backend, asked: Asked, *, yes: bool, asks: bool = True) -> Ordered:
+    """What is asked for, once it was shown and confirmed. asks: False where nothing will be touched"""
     given = _given(asked.parameters)
     template = found_template(backend, asked.workflow)
-    if "table" not in declared(template):
-        if asked.about_hosts:
-            raise typer.BadParameter(f"{asked.workflow} takes no host table and none of its options", param_hint="-f")
-        check_parameters(template, given)
-        return Order(asked.workflow, given), []
-    if asked.file is None:
+    takes = declared(template).keys()
+    if "table" in takes:
+        return _of_hosts(backend, asked, template, given, yes=yes, asks=asks)
+    if asked.about_hosts or (asked.files and "settings" not in takes):
+        raise typer.BadParameter(f"{asked.workflow} takes no host table and none of its options", param_hint="-f")
+    if "settings" in takes:
+        return _of_image(backend, asked, template, given, keeps=asks)
+    _refuse_image_options(asked)
+    check_parameters(template, given)
+    return Ordered(Order(asked.workflow, given))
+
+
+def _of_hosts(
+    backend: Backend, asked: Asked, template: Manifest, given: Mapping[str, str], *, yes: bool, asks: bool
+) -> Ordered:
+    _refuse_image_options(asked)
+    if not asked.files:
         raise typer.BadParameter(f"{asked.workflow} needs a host table", param_hint="-f FILE")
     with isos_of(backend, elsewhere=bool(given.get("media"))) as held:
-        desk = Desk(asked.file, os.environ, "argo", held)
+        desk = Desk(one_table(asked.files), os.environ, "argo", held)
         plan = desk.plan(only=list(asked.only), reinstall=asked.reinstall)
-    parameters = given | {
+    parameters = {
+        **given,
         "table": desk.text.decode("utf-8-sig"),
         "only": json.dumps(sorted(asked.only)),
         "reinstall": json.dumps(asked.reinstall),
@@ -77,7 +108,28 @@ def order_of(backend: Backend, asked: Asked, *, yes: bool, asks: bool = True) ->
         backend.secrets()  # refused now where there are none, not after the question
     tell_unknown(plan)
     confirm(plan, yes=yes, asks=asks)
-    return Order(asked.workflow, parameters, desk.references, desk.secrets), [host.name for host in plan.hosts]
+    order = Order(asked.workflow, parameters, desk.references, desk.secrets)
+    return Ordered(order, hosts=[host.name for host in plan.hosts])
+
+
+def _of_image(backend: Backend, asked: Asked, template: Manifest, given: Mapping[str, str], *, keeps: bool) -> Ordered:
+    """keeps: whether the media service is given the files that the settings refer to"""
+    image = order_for(asked.workflow, asked.files, asked.building, "argo")
+    parameters = {**given, **image.parameters}
+    check_parameters(template, parameters)
+    if image.texts:
+        backend.secrets()  # refused now where there are none
+    tell_image_plan(image)
+    if keeps and any(part.desk.members for part in image.parts):
+        with backend.media() as service:
+            send_bundles(image, service)
+    order = Order(asked.workflow, parameters, image.references, image.texts, image.volumes)
+    return Ordered(order, image=image.name)
+
+
+def _refuse_image_options(asked: Asked) -> None:
+    if asked.building.is_said:
+        raise typer.BadParameter(f"{asked.workflow} builds no image", param_hint="--force, --on-error")
 
 
 def tell_unknown(plan: InstallPlan) -> None:

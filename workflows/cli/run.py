@@ -10,16 +10,16 @@ from typing import Annotated
 import typer
 
 from steps.domain.errors import NotFound
-from steps.domain.image.planning import Choices
 from steps.domain.report import FILES
 from workflows.backends.local_images import run_image
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
 from workflows.cli.confirm import confirm
-from workflows.cli.image_plan import Force, OnErrorOption, tell_image_plan
-from workflows.cli.options import Files, Limit, Only, Reinstall, Yes, desk_of, made, one_table, state_folder
+from workflows.cli.following import ENDS
+from workflows.cli.image_plan import Building, order_for, tell_image_plan
+from workflows.cli.options import Files, Limit, Only, Reinstall, Yes, desk_of, made, one_table, state_folder, taking
 from workflows.cli.view import view_for
-from workflows.image_order import IMAGES, image_order
+from workflows.image_order import IMAGES
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +27,11 @@ def add_to(app: typer.Typer) -> None:
     app.command()(run)
 
 
+@taking(building=Building)
 def run(
-    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="install-hosts, build-image, build-appliance")],
-    file: Files,
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help=f"one of: install-hosts, {', '.join(IMAGES)}")],
+    building: Building,
+    file: Files = None,
     only: Only = None,
     reinstall: Reinstall = False,
     yes: Yes = False,
@@ -41,8 +43,6 @@ def run(
     ] = "",
     media_port: Annotated[int, typer.Option(min=0, max=65535, help="its port; 0: any that is free")] = 0,
     json: Annotated[bool, typer.Option("--json", help="events as JSON lines on stdout")] = False,
-    force: Force = False,
-    on_error: OnErrorOption = "cleanup",
 ) -> None:
     """Run a workflow from this machine. The plan is shown and confirmed first."""
     if report is not None:
@@ -57,16 +57,16 @@ def run(
         media_port=media_port,
     )
     if workflow in IMAGES:
-        order = image_order(workflow, file, Choices(on_error, force), engine="local")
+        order = order_for(workflow, file or (), building, "local")
         tell_image_plan(order)
-        with view_for(as_json=json, hosts=[], image=order.plan.name) as view:
+        with view_for(as_json=json, hosts=[], image=order.name) as view:
             outcome = run_image(order, options, view.show, os.environ)
         _tell(outcome, report)
         raise typer.Exit(outcome.exit_code)
     if workflow != "install-hosts":
         known = ", ".join(["install-hosts", *IMAGES])
         raise typer.BadParameter(f"{workflow!r} cannot be run here: {known}", param_hint="WORKFLOW")
-    desk = desk_of(one_table(file))
+    desk = desk_of(one_table(file or ()))
     plan = desk.plan(only=only, reinstall=reinstall)
     confirm(plan, yes=yes)
     with view_for(as_json=json, hosts=[host.name for host in plan.hosts]) as view:
@@ -95,8 +95,7 @@ def _tell(outcome: Outcome, report: Path | None) -> None:
     written = [outcome.folder / name for name in FILES if (outcome.folder / name).exists()]
     if report is not None:
         written = [Path(shutil.copy(path, report / path.name)) for path in written]
-    ends = {0: "done", 1: "failed", 2: "the table has faults, nothing was touched", 3: "refused, nothing was touched"}
-    print(f"{outcome.run}: {ends[outcome.exit_code]}", file=sys.stderr)
+    print(f"{outcome.run}: {ENDS[outcome.exit_code]}", file=sys.stderr)
     for path in written:
         print(f"  {path}", file=sys.stderr)
     print(f"  logs in {outcome.folder}", file=sys.stderr)

@@ -9,9 +9,10 @@ import typer
 from workflows.backends.argo import schedules
 from workflows.backends.argo.schedules import When
 from workflows.cli.following import follow
-from workflows.cli.options import AsJson, Cluster, Limit, Only, Reinstall, Yes, takes_cluster
+from workflows.cli.image_plan import Building
+from workflows.cli.options import AsJson, Cluster, Files, Limit, Only, Reinstall, Yes, takes_cluster, taking
 from workflows.cli.order import Asked, Parameters, order_of
-from workflows.cli.submit import OptionalTable, Watch, WorkflowName, tell_started
+from workflows.cli.submit import Watch, WorkflowName, tell_started
 from workflows.cli.tables import columns
 
 app = typer.Typer(help="Workflows that the cluster starts by the clock.", no_args_is_help=True)
@@ -20,13 +21,14 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="of the schedule, as `
 
 
 @app.command()
-@takes_cluster
+@taking(cluster=Cluster, building=Building)
 def create(
     workflow: WorkflowName,
     cluster: Cluster,
+    building: Building,
     cron: Annotated[str, typer.Option("--cron", metavar="TIME", help="'30 2 * * 1-5', or @daily, @weekly, …")],
     timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="of that time: Asia/Shanghai")],
-    file: OptionalTable = None,
+    file: Files = None,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="of the schedule; default: the workflow's")] = "",
     suspended: Annotated[bool, typer.Option("--suspended", help="wait for `hera schedule resume`")] = False,
     parameter: Parameters = None,
@@ -38,10 +40,10 @@ def create(
     """Have a workflow started by the clock. Its plan is confirmed now: a run whose plan has changed by then refuses."""
     backend, when, called = cluster.backend(), When(cron, timezone, suspended), name or workflow
     schedules.check(when, called, [])
-    asked = Asked(workflow, file, parameter or (), only or (), reinstall, limit)
-    order, hosts = order_of(backend, asked, yes=yes)
-    schedules.check(when, called, hosts)
-    schedules.create(backend, order, called, when)
+    asked = Asked(workflow, file or (), parameter or (), only or (), reinstall, limit, building=building)
+    ordered = order_of(backend, asked, yes=yes)
+    schedules.check(when, called, ordered.hosts)
+    schedules.create(backend, ordered.order, called, when)
     print(called)
     print(f"scheduled; `hera schedule trigger {called}` starts it now, `hera list` shows its runs", file=sys.stderr)
 

@@ -2,18 +2,19 @@
 
 import json as json_format
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workflows.backends.argo.submit import submit as submit_order
 from workflows.cli.following import follow
-from workflows.cli.options import AsJson, Cluster, Limit, Only, Reinstall, Yes, takes_cluster
+from workflows.cli.image_plan import Building
+from workflows.cli.options import AsJson, Cluster, Files, Limit, Only, Reinstall, Yes, taking
 from workflows.cli.order import Approve, Asked, Parameters, order_of
 
-WorkflowName = Annotated[str, typer.Argument(metavar="WORKFLOW", help="a deployed workflow template: install-hosts, …")]
-OptionalTable = Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")]
+WorkflowName = Annotated[
+    str, typer.Argument(metavar="WORKFLOW", help="a deployed workflow template: install-hosts, build-image, …")
+]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="show the run until it has ended")]
 
 
@@ -22,11 +23,12 @@ def add_to(app: typer.Typer) -> None:
     app.command()(submit)
 
 
-@takes_cluster
+@taking(cluster=Cluster, building=Building)
 def submit(
     workflow: WorkflowName,
     cluster: Cluster,
-    file: OptionalTable = None,
+    building: Building,
+    file: Files = None,
     parameter: Parameters = None,
     only: Only = None,
     reinstall: Reinstall = False,
@@ -39,16 +41,16 @@ def submit(
 ) -> None:
     """Start a workflow on the cluster. The plan is shown and confirmed first; the run's name goes to stdout."""
     backend = cluster.backend()
-    asked = Asked(workflow, file, parameter or (), only or (), reinstall, limit, approve)
-    order, hosts = order_of(backend, asked, yes=yes, asks=not dry_run)
-    created = submit_order(backend, order, dry_run=dry_run)
+    asked = Asked(workflow, file or (), parameter or (), only or (), reinstall, limit, approve, building)
+    ordered = order_of(backend, asked, yes=yes, asks=not dry_run)
+    created = submit_order(backend, ordered.order, dry_run=dry_run)
     name = created["metadata"]["name"]
     if dry_run:
         print(f"{workflow}: the server would take it; nothing was started", file=sys.stderr)
         return
     tell_started(name, namespace=cluster.namespace, as_json=json, watched=watch)
     if watch:
-        raise typer.Exit(follow(backend, name, hosts=hosts, as_json=json))
+        raise typer.Exit(follow(backend, name, hosts=ordered.hosts, image=ordered.image, as_json=json))
 
 
 def tell_started(name: str, *, namespace: str, as_json: bool, watched: bool) -> None:

@@ -102,10 +102,6 @@ class Vm:
     def reconfigure(self, **changes: Any) -> None:
         self.finish(self.object.Reconfigure(spec=vim.vm.ConfigSpec(**changes)))
 
-    def mark(self, mark: Mark) -> None:
-        """From now on it is found by this mark."""
-        self.reconfigure(extraConfig=extra_config(mark.extra_config))
-
     def note(self, notes: Mapping[Note, str]) -> None:
         """Keep what a step has done, for one that comes after it died; "" takes a note away."""
         keys = {note: key for key, note in NOTES.items()}
@@ -261,7 +257,8 @@ def clone(
     move = "createNewChildDiskBacking" if linked else "moveAllDiskBackingsAndDisallowSharing"
     where = vim.vm.RelocateSpec(datastore=site.datastore, pool=site.pool, host=site.host, diskMoveType=move)
     of_base = dict.fromkeys(NOTES, "")  # what was done in the base's own run says nothing of this one
-    config = vim.vm.ConfigSpec(extraConfig=extra_config({**of_base, **mark.extra_config}))
+    origin = source.look().origin.extra_config
+    config = vim.vm.ConfigSpec(extraConfig=extra_config({**of_base, **origin, **mark.extra_config}))
     if properties:
         config.vAppConfig = _vapp(site.vsphere, source, properties)
     spec = vim.vm.CloneSpec(location=where, powerOn=False, template=False, config=config)
@@ -272,7 +269,7 @@ def clone(
     result = Vm(site.vsphere, made._moId)
     seen = result.look()
     if seen.mark != mark:  # a vCenter may leave out the configuration of a clone
-        result.mark(mark)
+        result.reconfigure(extraConfig=extra_config({**origin, **mark.extra_config}))
     if seen.notes:
         result.note(dict.fromkeys(seen.notes, ""))
     return result

@@ -15,13 +15,16 @@ from steps.domain.image.privileges import NEEDED, On
 from steps.domain.image.vm import Mark, decide_create
 
 
-def shortcomings(site: Site, plan: BuildPlan | AppliancePlan, run: str) -> list[HerasphereError]:
-    """What is missing for this plan; empty if nothing is. run: whose own VM may be there already"""
+def shortcomings(site: Site, plan: BuildPlan | AppliancePlan, run: str, builds: str = "") -> list[HerasphereError]:
+    """What is missing for this plan; empty if nothing is.
+
+    run: whose own VM may be there already; builds: name of a base image that need not be there, as the run makes it
+    """
     networks = [nic.network for nic in plan.machine.hardware.nics] if isinstance(plan, BuildPlan) else []
     looks: list[Callable[[], Iterator[HerasphereError]]] = [
         lambda: _name(site, plan, run),
         lambda: lacking(site, networks),
-        lambda: _base(site, plan) if isinstance(plan, AppliancePlan) else _machine(site, plan),
+        lambda: _base(site, plan, builds) if isinstance(plan, AppliancePlan) else _machine(site, plan),
     ]
     found: list[HerasphereError] = []
     for look in looks:
@@ -91,9 +94,9 @@ def _guest(site: Site, guest_id: str, version: str) -> Iterator[HerasphereError]
         yield Unsupported(what, where=site.vsphere.where, hint=hint)
 
 
-def _base(site: Site, plan: AppliancePlan) -> Iterator[HerasphereError]:
+def _base(site: Site, plan: AppliancePlan, builds: str) -> Iterator[HerasphereError]:
     base = plan.base
-    if not base.vm:
+    if base.vm in ("", builds):
         return
     vm = machines.anywhere(site, base.vm)
     if base.snapshot and base.snapshot not in (known := vm.snapshots()):

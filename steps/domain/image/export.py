@@ -6,11 +6,13 @@ from pydantic import ValidationError
 
 from steps.domain.host import SecretRef
 from steps.domain.image.checks import Checks
-from steps.domain.image.plan import Base, Export, Facts, LibraryTarget, S3Target
+from steps.domain.image.plan import CLAIM, Base, Export, Facts, LibraryTarget, S3Target
 from steps.domain.image.settings import Settings
 from steps.domain.image.values import DIGEST_LENGTHS
 from steps.domain.ovf import Product, Property
 from steps.domain.table import SecretEntry
+
+ON_A_CLAIM = CLAIM + r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(/(?!\.\.?(/|$))[^/]+)*/?"
 
 
 def base(check: Checks) -> Base:
@@ -51,6 +53,11 @@ def export(check: Checks, told: Facts) -> Export | None:
         check.fault(
             "output_dir", "the OVA has nowhere to go", "output_dir, s3 or content_library; export: false for none"
         )
+    elif not (settings.output_dir or settings.s3):
+        what = "an OVA for a library is written somewhere first, and read again for its sums"
+        check.fault("content_library", what, "give output_dir or s3 as well")
+    if (settings.output_dir or "").startswith(CLAIM) and not re.fullmatch(ON_A_CLAIM, settings.output_dir or ""):
+        check.fault("output_dir", f"{settings.output_dir} names no volume", "pvc:CLAIM/FOLDER")
     name = settings.ova_name or _ova_name(settings, told)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         check.fault("ova_name", f"{name!r} is no name for an OVA", "letters, digits, '.', '_' and '-', at most 80")

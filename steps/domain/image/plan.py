@@ -10,6 +10,7 @@ from steps.domain.ovf import Hardware, Product
 OnError = Literal["cleanup", "keep"]
 Provisioning = Literal["thin", "thick", "eager"]
 ANY_NETWORK = "0.0.0.0/0"
+CLAIM = "pvc:"
 
 
 class VCenterAt(Frozen):
@@ -192,7 +193,7 @@ class LibraryTarget(Frozen):
 
 
 class Export(Frozen):
-    """The OVA, and where it goes."""
+    """The OVA, and where it goes. folder: of this machine, or CLAIM and the name of a volume: pvc:NAME/FOLDER"""
 
     name: str
     product: Product
@@ -202,6 +203,16 @@ class Export(Frozen):
     folder: str = ""
     s3: S3Target | None = None
     library: LibraryTarget | None = None
+
+    @property
+    def claim(self) -> str:
+        """The volume claim that the folder is on; empty: it is a folder of this machine."""
+        return self.folder.removeprefix(CLAIM).partition("/")[0] if self.folder.startswith(CLAIM) else ""
+
+    @property
+    def path(self) -> str:
+        """The folder on its volume."""
+        return self.folder.removeprefix(CLAIM).partition("/")[2] if self.claim else self.folder
 
 
 class Facts(Frozen):
