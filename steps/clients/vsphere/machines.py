@@ -102,6 +102,10 @@ class Vm:
     def reconfigure(self, **changes: Any) -> None:
         self.finish(self.object.Reconfigure(spec=vim.vm.ConfigSpec(**changes)))
 
+    def mark(self, mark: Mark) -> None:
+        """From now on it is found by this mark."""
+        self.reconfigure(extraConfig=extra_config(mark.extra_config))
+
     def note(self, notes: Mapping[Note, str]) -> None:
         """Keep what a step has done, for one that comes after it died; "" takes a note away."""
         keys = {note: key for key, note in NOTES.items()}

@@ -5,6 +5,7 @@ from typing import Any
 
 from steps.domain.errors import Fault
 from steps.domain.source import Path, Source
+from steps.domain.table import SecretEntry
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Note:
 
 @dataclass
 class Layers:
-    """What the files say together. A mapping is merged key by key, everything else is replaced.
+    """What the files say together. A mapping is merged key by key; everything else, and where a secret comes from, is
+    replaced.
 
     variables: what {{user `x`}} may ask for
     removed:   paths whose values were faulty: what is missing there is no second fault
@@ -61,7 +63,8 @@ class Layers:
 
     def _put(self, into: dict[str, Any], path: Path, value: Any, source: Source) -> None:
         key = str(path[-1])
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
+        before = into.get(key)
+        if isinstance(value, dict) and isinstance(before, dict) and not (_is_secret(value) and _is_secret(before)):
             for inner, each in value.items():
                 self._put(into[key], (*path, inner), each, source)
             return
@@ -73,6 +76,11 @@ class Layers:
         into[key] = _copied(value)
         self.origins[path] = source
         self.origins |= {inner: source for inner in source.values if inner[: len(path)] == path}
+
+
+def _is_secret(value: dict[Any, Any]) -> bool:
+    """Whether this says where a secret comes from: {env: NAME} on top of {file: PATH} is not both."""
+    return bool(value) and value.keys() <= SecretEntry.model_fields.keys()
 
 
 def _copied(value: Any) -> Any:
