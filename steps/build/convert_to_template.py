@@ -24,7 +24,8 @@ def convert_to_template(given: Input) -> Output:
         tags.attach(work.site.vsphere, work.vm.moid, finish.tags)
         seen = work.vm.look()
         if not seen.is_template:  # whose configuration cannot be changed any more
-            work.vm.note({"typed": "", "provisioned": "", "finished": given.run})
+            if seen.notes != {"finished": given.run}:
+                work.vm.note({"typed": "", "provisioned": "", "finished": given.run})
             if finish.template:
                 work.vm.make_template()
     labels = [*finish.tags, *finish.custom_attributes]

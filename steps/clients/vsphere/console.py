@@ -33,7 +33,8 @@ def press(vm: Vm, batch: Batch) -> None:
 
 def picture(site: Site, vm: Vm) -> bytes:
     """What the VM's screen shows now, a PNG; nothing of it stays in the datastore."""
-    path = files.file_of(site, str(vm.finish(vm.object.CreateScreenshot_Task())))
+    with translated(vm.where):
+        path = files.file_of(site, str(vm.finish(vm.object.CreateScreenshot_Task())))
     try:
         with files.fetched(site, path) as pieces:
             return b"".join(pieces)

@@ -23,7 +23,7 @@ from tests.unit.media.serving import TOKEN
 from workflows.image_desk import ImageDesk
 
 FOLDER = "images/linux"
-LOOKING = "SearchDatastoreSubFolders_Task"
+LOOKING = "SearchDatastore"
 numbers = itertools.count(1)
 
 
@@ -40,6 +40,7 @@ class Lab:
     secrets: Path
     media: str
     number: int = field(default_factory=lambda: next(numbers))
+    _done: dict[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> str:
@@ -114,11 +115,16 @@ class Lab:
             return made.moid
 
     def changes(self) -> list[str]:
-        """The tasks that vCenter was given so far, but for those that look at files."""
+        """The tasks that vCenter has done so far, but for those that look at files.
+
+        It shows the last 200 of them: those seen before are remembered.
+        """
         with logged_in(self.vc) as vsphere:
             tasks = read(vsphere, vsphere.content.taskManager, "recentTask")["recentTask"]
-            named = [str(values["info.name"]) for values in read_all(vsphere, tasks, "info.name")]
-        return [name for name in named if not name.startswith(LOOKING.removesuffix("_Task"))]
+            for task, values in zip(tasks, read_all(vsphere, tasks, "info.name", "info.state"), strict=True):
+                if values["info.state"] == "success" and not values["info.name"].startswith(LOOKING):
+                    self._done[task._moId] = values["info.name"]
+        return list(self._done.values())
 
     def end_sessions(self) -> int:
         """End every session at vCenter but one's own; how many there were."""
