@@ -3,17 +3,22 @@
 Runs however the build ended. What is not marked as this run's is never touched, and a VM is kept where that was asked.
 """
 
+import posixpath
+from contextlib import suppress
 from typing import Literal
 
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
+from steps.build.attach_kickstart import CD, FLOPPY
 from steps.clients.vsphere import files, machines
+from steps.clients.vsphere.inventory import Site
 from steps.clients.vsphere.machines import Vm
-from steps.domain.errors import HerasphereError
+from steps.domain.errors import HerasphereError, NotFound
 from steps.domain.image import cache
 from steps.domain.image.plan import OnError
 from steps.domain.image.planning import Choices
+from steps.domain.image.vm import VmSeen
 from steps.planning import PlanKind, planned
 from steps.vcenter import site_of
 
@@ -39,19 +44,27 @@ def destroy_vm(given: Input) -> Output:
     with runtime.media_at(given) as media:
         media.unpublish(run=given.run, name=plan.name)
     with site_of(plan, make_folder=False) as site:
-        files.remove(site, cache.unchecked_folder(given.run))
         own = [each for each in machines.marked(site, given.run) if not each.is_finished]
-        if given.status == "Succeeded" or not own:
-            return _told("nothing", "nothing is left over")
-        names = ", ".join(each.name for each in own)
-        if given.on_error == "keep":
-            return _told("kept", f"{names} is kept for a look, as asked")
-        for each in own:
-            vm = Vm(site.vsphere, each.moid)
-            if each.power != "off":
-                vm.power_off()
-            vm.destroy()
-    return _told("destroyed", f"{names} destroyed")
+        left = own if given.status != "Succeeded" else []
+        names = ", ".join(each.name for each in left)
+        if left and given.on_error == "keep":
+            return _told("kept", f"{names} is kept for a look, as asked, with what is in its drives")
+        for each in left:
+            _destroy(site, each)
+        files.remove(site, cache.unchecked_folder(given.run))  # not before: a host locks what a running VM reads
+    return _told("destroyed", f"{names} destroyed") if left else _told("nothing", "nothing is left over")
+
+
+def _destroy(site: Site, seen: VmSeen) -> None:
+    """Remove the VM, and before it the kickstart beside it, of which vCenter does not know whose it is."""
+    vm = Vm(site.vsphere, seen.moid)
+    if seen.power != "off":
+        vm.power_off()
+    with suppress(NotFound):  # somebody has moved it to another datastore
+        folder = posixpath.dirname(files.file_of(site, seen.path))
+        for name in (FLOPPY, CD):
+            files.remove(site, posixpath.join(folder, name))
+    vm.destroy()
 
 
 def _told(action: Literal["nothing", "kept", "destroyed"], evidence: str) -> Output:
