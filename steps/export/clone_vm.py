@@ -38,6 +38,9 @@ def clone_vm(given: Input) -> Output:
     with site_of(plan) as site:
         mark = Mark(run=given.run, name=plan.name)
         own = machines.own(site, mark)
+        if own is not None and own.notes.get("importing"):
+            Vm(site.vsphere, own.moid).destroy()  # of an import that died; vCenter may not have removed it yet
+            own = None
         there = machines.named(site, plan.name)
         seen = there.look() if there else None
         action = decide_create(plan.name, own, seen, force=plan.force)
@@ -46,10 +49,11 @@ def clone_vm(given: Input) -> Output:
             vm = _made(site, plan, name, mark)
         else:
             vm = Vm(site.vsphere, own.moid)
-        if vm.look().power == "off":
+        made = vm.look()
+        if made.power == "off":
             vm.resize(plan.resources)
     base = plan.base
-    evidence = f"{plan.name} ({vm.moid}) of {base.vm or base.library_item or base.ova}"
+    evidence = f"{made.name} ({vm.moid}) of {base.vm or base.library_item or base.ova}"
     runtime.progress(100, evidence)
     return Output(vm=vm.moid, action=action, evidence=evidence)
 
@@ -57,15 +61,12 @@ def clone_vm(given: Input) -> Output:
 def _made(site: Site, plan: AppliancePlan, name: str, mark: Mark) -> Vm:
     base = plan.base
     if base.library_item:
-        item = library.item(site.vsphere, base.library_item)
-        return library.deploy(site, item, name, mark, networks={}, properties=plan.property_values)
+        return library.deploy(site, base.library_item, name, mark, plan.property_values)
     if base.ova:
         with _opened(base.ova) as archive:
             return imports.deploy(site, archive, Wanted(name, mark, plan.property_values, plan.network), _tell)
     source = machines.anywhere(site, base.vm)
-    snapshot = source.snapshots()[base.snapshot] if base.snapshot else ""
-    if base.linked and not snapshot:
-        snapshot = source.current_snapshot()
+    snapshot = machines.snapshot_of(source, base)
     return machines.clone(
         site, source, name, mark, snapshot=snapshot, linked=base.linked, properties=plan.property_values, tell=_tell
     )

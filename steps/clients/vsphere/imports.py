@@ -16,12 +16,13 @@ from steps.clients.vsphere.inventory import Site, network
 from steps.clients.vsphere.machines import Vm, extra_config
 from steps.clients.vsphere.properties import read
 from steps.domain.errors import HerasphereError, Unavailable, Unsupported, VerifyFailed
-from steps.domain.image.vm import Mark
+from steps.domain.image.vm import NOTES, Mark
 from steps.domain.ova.archive import Archive, Readable
 from steps.domain.ovf.reading import read_descriptor
 
 MOST_DESCRIPTOR_BYTES = 2**20
 DESCRIPTOR = ".ovf"
+IMPORTING = {key: "yes" for key, note in NOTES.items() if note == "importing"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Wanted:
 def deploy(site: Site, ova: Readable, wanted: Wanted, tell: Callable[[int], None] = lambda _: None) -> Vm:
     """The VM of this OVA at this place, off and marked. Its licences are accepted.
 
-    Unsupported for what is no OVA, or none that vCenter takes; Unavailable if a connection failed. Nothing is left
-    then.
+    Unsupported for what is no OVA, or none that vCenter takes; Unavailable if a connection failed. vCenter removes the
+    VM then, in its own time: until its disks are whole it is noted as importing.
     """
     archive = Archive(ova)
     members = archive.members()
@@ -62,6 +63,7 @@ def deploy(site: Site, ova: Readable, wanted: Wanted, tell: Callable[[int], None
         vm = Vm(site.vsphere, read(site.vsphere, lease, "info.entity")["info.entity"]._moId)
         lease.HttpNfcLeaseProgress(percent=100)
         lease.HttpNfcLeaseComplete()
+        vm.note({"importing": ""})
     except BaseException:
         with suppress(vmodl.MethodFault, HerasphereError):
             lease.HttpNfcLeaseAbort(fault=vmodl.fault.RequestCanceled())
@@ -85,7 +87,7 @@ def _spec(site: Site, text: bytes, wanted: Wanted) -> Any:
     if made.error:
         raise error_of(made.error[0], f"the OVA {wanted.name}")
     config = made.importSpec.configSpec
-    config.extraConfig = [*(config.extraConfig or []), *extra_config(wanted.mark.extra_config)]
+    config.extraConfig = [*(config.extraConfig or []), *extra_config(wanted.mark.extra_config | IMPORTING)]
     return made
 
 

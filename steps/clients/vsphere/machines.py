@@ -11,7 +11,7 @@ from steps.clients.vsphere.connection import VSphere
 from steps.clients.vsphere.inventory import Site, children, network
 from steps.clients.vsphere.properties import finish, read, read_below, wait_for
 from steps.domain.errors import Conflict, NotFound, Unsupported
-from steps.domain.image.plan import Machine, Resources
+from steps.domain.image.plan import Base, Machine, Resources
 from steps.domain.image.vm import MARK_NAME, MARK_RUN, NOTES, Mark, Note, Origin, VmSeen
 from steps.domain.ovf import Hardware
 
@@ -146,17 +146,16 @@ class Vm:
         return list(read(self.vsphere, self.object, "config.hardware.device")["config.hardware.device"])
 
     def resize(self, wanted: Resources) -> None:
-        """Give it the resources that are said."""
-        changes: dict[str, Any] = {}
-        if wanted.cpus:
-            changes["numCPUs"] = wanted.cpus
-        if wanted.cores_per_socket:
-            changes["numCoresPerSocket"] = wanted.cores_per_socket
-        if wanted.memory_mib:
-            changes["memoryMB"] = wanted.memory_mib
-        if wanted.first_disk_mib:
-            first = self.hardware().ordered_disks[0]
-            disk = next(each for each in self.devices() if str(each.key) == first.id)
+        """Give it the resources that are said, as far as it has others."""
+        has = self.hardware()
+        said = {
+            "numCPUs": (wanted.cpus, has.cpus),
+            "numCoresPerSocket": (wanted.cores_per_socket, has.cores_per_socket),
+            "memoryMB": (wanted.memory_mib, has.memory_mib),
+        }
+        changes: dict[str, Any] = {key: new for key, (new, old) in said.items() if new and new != old}
+        if wanted.first_disk_mib and wanted.first_disk_mib << 20 != has.ordered_disks[0].capacity_bytes:
+            disk = next(each for each in self.devices() if str(each.key) == has.ordered_disks[0].id)
             if wanted.first_disk_mib * 1024 < disk.capacityInKB:
                 what = f"its first disk has {disk.capacityInKB // 1024} MiB, {wanted.first_disk_mib} are less"
                 raise Conflict(what, where=self.where, hint="a disk only grows: correct disk_size")
@@ -239,6 +238,19 @@ def anywhere(site: Site, name: str) -> Vm:
     if len(fitting) > 1:
         raise Conflict(f"there are {len(fitting)} VMs {name!r}", where=site.vsphere.where, hint="rename the others")
     return Vm(site.vsphere, fitting[0]._moId)
+
+
+def snapshot_of(source: Vm, base: Base) -> str:
+    """The id of the snapshot that a clone is made of; "" for the VM as it is. NotFound if there is none, and what is"""
+    known = source.snapshots() if base.snapshot else {}
+    if base.snapshot and base.snapshot not in known:
+        hint = "it has: " + (", ".join(known) or "none")
+        raise NotFound(f"{base.vm} has no snapshot {base.snapshot!r}", where=source.vsphere.where, hint=hint)
+    found = known[base.snapshot] if base.snapshot else source.current_snapshot() if base.linked else ""
+    if base.linked and not found:
+        hint = "create_snapshot: true when it is built, or linked_clone: false"
+        raise NotFound(f"{base.vm} has no snapshot to link to", where=source.vsphere.where, hint=hint)
+    return found
 
 
 def own(site: Site, mark: Mark) -> VmSeen | None:

@@ -95,13 +95,8 @@ def _guest(site: Site, guest_id: str, version: str) -> Iterator[HerasphereError]
 
 
 def _base(site: Site, plan: AppliancePlan, builds: str) -> Iterator[HerasphereError]:
-    base = plan.base
-    if base.vm in ("", builds):
-        return
-    vm = machines.anywhere(site, base.vm)
-    if base.snapshot and base.snapshot not in (known := vm.snapshots()):
-        hint = "it has: " + (", ".join(known) or "none")
-        yield NotFound(f"{base.vm} has no snapshot {base.snapshot!r}", where=site.vsphere.where, hint=hint)
-    elif base.linked and not vm.current_snapshot():
-        hint = "create_snapshot: true when it is built, or linked_clone: false"
-        yield NotFound(f"{base.vm} has no snapshot to link to", where=site.vsphere.where, hint=hint)
+    if plan.base.vm not in ("", builds):
+        try:
+            machines.snapshot_of(machines.anywhere(site, plan.base.vm), plan.base)
+        except HerasphereError as error:
+            yield error

@@ -8,7 +8,7 @@ from steps.domain.host import Frozen
 
 MARK_RUN, MARK_NAME = "herasphere.run", "herasphere.name"
 
-Note = Literal["typed", "provisioned", "finished"]  # what a step has done and the VM itself does not show
+Note = Literal["importing", "typed", "provisioned", "finished"]  # what a step has done and the VM itself does not show
 ORIGIN = ("herasphere.os", "herasphere.iso_checksum")
 NOTES: dict[str, Note] = {f"herasphere.{note}": note for note in get_args(Note)}
 
