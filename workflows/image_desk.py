@@ -15,8 +15,8 @@ from steps.domain.host import DESK_SECRET
 from steps.domain.image.bundle import Member, Reference, pack
 from steps.domain.image.checks import Surroundings
 from steps.domain.image.layers import Layers, Note
-from steps.domain.image.plan import AppliancePlan, BuildPlan
-from steps.domain.image.planning import Choices, plan_appliance, plan_build
+from steps.domain.image.plan import AppliancePlan, BuildPlan, SitePlan
+from steps.domain.image.planning import Choices, plan_appliance, plan_build, plan_site
 from steps.domain.image.reading import SettingsFile, read_settings
 from steps.domain.image.references import references
 from steps.domain.image.settings import Settings
@@ -71,6 +71,10 @@ class ImageDesk:
         plan, notes = plan_appliance(settings, layers, self._around, self._described(choices))
         self.notes = layers.notes + notes
         return plan
+
+    def plan_site(self) -> SitePlan:
+        """Where they say that builds happen; ConfigError with the faults of that."""
+        return plan_site(*self._settings, self._around)
 
     @property
     def text(self) -> str:

@@ -5,7 +5,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,23 +14,12 @@ import typer
 from steps.domain.errors import ConfigError, HerasphereError
 from steps.domain.plan import InstallPlan
 from workflows.backends.media_process import address_towards
+from workflows.cli.finding import Finding
 from workflows.cli.options import desk_of, state_folder
+from workflows.cli.vcenter import look_at
 from workflows.defaults import VERSION
 
 CONNECT_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `hint` says what to do when it is not well."""
-
-    what: str
-    found: str
-    hint: str = ""
-
-    @property
-    def is_well(self) -> bool:
-        return not self.hint
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,9 +31,13 @@ def doctor(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", metavar="FILE", help="look at this host table's surroundings too")
     ] = None,
+    vcenter: Annotated[
+        list[Path] | None,
+        typer.Option("--vcenter", metavar="FILE", help="look at the vCenter of these image settings too; repeatable"),
+    ] = None,
 ) -> None:
-    """Look at this machine, and at the way to the servers of a table; change nothing."""
-    findings = [*_this_machine(), *(_table(file) if file else ())]
+    """Look at this machine, at the way to the servers of a table, and at a vCenter; change nothing."""
+    findings = [*_this_machine(), *(_table(file) if file else ()), *(look_at(vcenter) if vcenter else ())]
     for finding in findings:
         print(f"{'ok   ' if finding.is_well else 'FAULT'}  {finding.what}: {finding.found}")
         if not finding.is_well:

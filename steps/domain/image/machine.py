@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from steps.domain.image.checks import Checks
 from steps.domain.image.keys.machine import DiskEntry, NicEntry
 from steps.domain.image.plan import Machine, Provisioning
+from steps.domain.image.settings import Settings
 from steps.domain.ovf import CdDrive, Controller, Disk, Floppy, Hardware, Nic
 from steps.domain.ovf.hardware import SLOTS, ControllerKind
 
@@ -20,10 +21,8 @@ def machine(check: Checks, *, cds: int, floppy: bool) -> Machine | None:
     settings = check.settings
     check.need("guest_os_type", "vSphere's guest id: centos7_64Guest, rhel9_64Guest, vmwarePhoton64Guest")
     disks = settings.disks or (DiskEntry(size=settings.disk_size, controller=0),)
-    nics = settings.networks or tuple(
-        NicEntry(network=name, card=settings.network_card) for name in [settings.network] if name
-    )
-    if not nics:
+    given_nics = nics(settings)
+    if not given_nics:
         check.fault("network", "network is missing", "the network or port group of the VM's NIC")
     controllers = tuple(_controllers(settings.disk_controller_type))
     try:
@@ -36,7 +35,7 @@ def machine(check: Checks, *, cds: int, floppy: bool) -> Machine | None:
             firmware=settings.firmware,
             controllers=(*controllers, *([CD_CONTROLLER] if CD_CONTROLLER not in controllers else [])),
             disks=tuple(_disks(check, controllers, disks)),
-            nics=tuple(Nic(network=each.network, kind=each.card, mac=each.mac) for each in nics),
+            nics=tuple(Nic(network=each.network, kind=each.card, mac=each.mac) for each in given_nics),
             cds=tuple(CdDrive(controller=CD_CONTROLLER.key, unit=unit) for unit in _cd_units(controllers, disks, cds)),
             floppies=(Floppy(),) if floppy else (),
             usb=settings.usb,
@@ -57,6 +56,12 @@ def machine(check: Checks, *, cds: int, floppy: bool) -> Machine | None:
         cpu_hot_add=settings.cpu_hot_add,
         memory_hot_add=settings.memory_hot_add,
     )
+
+
+def nics(settings: Settings) -> tuple[NicEntry, ...]:
+    """The VM's NICs as the settings have them: networks, or the one of network."""
+    named = [settings.network] if settings.network else []
+    return settings.networks or tuple(NicEntry(network=name, card=settings.network_card) for name in named)
 
 
 def _controllers(kinds: tuple[ControllerKind, ...]) -> Iterator[Controller]:

@@ -34,6 +34,14 @@ class Place(Frozen):
     datastore: str
 
 
+class SitePlan(Frozen):
+    """Where builds happen, and on which networks: what `hera doctor --vcenter` looks at."""
+
+    vcenter: VCenterAt
+    place: Place
+    networks: tuple[str, ...]
+
+
 class Machine(Frozen):
     """The VM to be made. provisioning: of each disk, in the order of hardware.disks"""
 

@@ -9,7 +9,7 @@ from steps.domain.image.checks import Checks, Surroundings
 from steps.domain.image.export import base, export, facts
 from steps.domain.image.keys.guest import UploadEntry
 from steps.domain.image.layers import Layers, Note
-from steps.domain.image.machine import machine
+from steps.domain.image.machine import machine, nics
 from steps.domain.image.plan import (
     AppliancePlan,
     Boot,
@@ -22,6 +22,7 @@ from steps.domain.image.plan import (
     Resources,
     Script,
     Shutdown,
+    SitePlan,
     Upload,
 )
 from steps.domain.image.settings import Settings
@@ -95,6 +96,19 @@ def plan_appliance(
         force=choices.force,
     )
     return plan, check.notes
+
+
+def plan_site(settings: Settings, layers: Layers, around: Surroundings) -> SitePlan:
+    """The vCenter of these settings, and the place in it; ConfigError with every fault of them."""
+    check = Checks(settings, layers, around)
+    plan = SitePlan(
+        vcenter=checks.vcenter(check),
+        place=checks.place(check),
+        networks=tuple(each.network for each in nics(settings)),
+    )
+    if check.faults:
+        raise ConfigError(sorted(set(check.faults)))
+    return plan
 
 
 def _name(check: Checks) -> str:
