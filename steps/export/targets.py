@@ -1,15 +1,17 @@
 """Where an OVA goes while it is written: a folder, a bucket, or both at once. Nobody sees it before it is whole."""
 
+import errno
 import os
 import posixpath
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from steps import runtime
 from steps.clients import s3
-from steps.domain.errors import Conflict, HerasphereError, NotFound, Unavailable
+from steps.domain.errors import AccessDenied, Conflict, HerasphereError, NotFound, Unavailable
 from steps.domain.image.plan import AppliancePlan, Export, S3Target
 from steps.domain.ova import FileTarget, Target, TeeTarget
 from steps.domain.ova.archive import Readable
@@ -50,27 +52,30 @@ def written(plan: AppliancePlan, run: str, most_bytes: int) -> Iterator[Target]:
             bucket.abandoned(key)
             upload = stack.enter_context(bucket.writing(key, most_bytes=most_bytes))
             targets.append(upload)
-        if export.folder:
-            targets.append(stack.enter_context(_file(folder_of(export), name, run)))
+        files = [stack.enter_context(_file(folder_of(export), name, run))] if export.folder else []
+        targets += [FileTarget(file) for file in files]
         yield targets[0] if len(targets) == 1 else TeeTarget(targets)
+        for file in files:  # which may fail for want of room: before the bucket shows anything
+            file.flush()
+            os.fsync(file.fileno())
         if upload is not None:
             upload.finish()
 
 
 @contextmanager
-def _file(folder: Path, name: str, run: str) -> Iterator[FileTarget]:
+def _file(folder: Path, name: str, run: str) -> Iterator[BinaryIO]:
+    """A file that has its name once the context ended well, and else is gone."""
     partial = folder / f".{name}.{run}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            yield FileTarget(file)
-            file.flush()
-            os.fsync(file.fileno())
+            yield file
         partial.replace(folder / name)
     except OSError as error:
         raise _of_file(error, folder) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong before is the cause
+            partial.unlink()
 
 
 @contextmanager
@@ -110,6 +115,11 @@ def keep(plan: AppliancePlan, name: str, content: bytes) -> list[str]:
 
 
 def _of_file(error: OSError, folder: Path) -> HerasphereError:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Conflict("there is no room", where=str(folder), hint="make room, or another output_dir")
-    return Unavailable(f"it cannot be written: {error.strerror}", where=str(folder), hint="look at the folder's owner")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return Conflict("there is a file in the place of the folder", where=str(folder), hint="another output_dir")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what, hint = f"it cannot be written: {error.strerror}", "look at the folder's owner and at how it is mounted"
+        return AccessDenied(what, where=str(folder), hint=hint)
+    return Unavailable(f"it cannot be written: {error.strerror}", where=str(folder), hint="look at its file system")

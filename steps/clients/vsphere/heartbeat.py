@@ -31,7 +31,7 @@ class Heartbeat:
         try:
             self._lease.HttpNfcLeaseProgress(percent=max(0, min(100, self.percent)))
         except (vim.fault.Timedout, vmodl.fault.ManagedObjectNotFound) as fault:
-            hint = "it starts again; is something slow between here and vCenter?"
+            hint = "start the build again; is something slow between here and vCenter?"
             self.lost = TimedOut("vCenter has ended the lease", where=self.where, hint=hint)
             raise self.lost from fault
         except vmodl.MethodFault as fault:

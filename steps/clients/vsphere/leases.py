@@ -18,7 +18,7 @@ from pyVmomi import vim, vmodl
 from steps.clients.vsphere import files
 from steps.clients.vsphere.connection import HTTPS_PORT
 from steps.clients.vsphere.devices import CONTROLLERS
-from steps.clients.vsphere.faults import UNREACHABLE, unreachable
+from steps.clients.vsphere.faults import UNREACHABLE, error_of, unreachable
 from steps.clients.vsphere.heartbeat import Heartbeat, beating, wait_until_ready
 from steps.clients.vsphere.machines import Vm
 from steps.clients.vsphere.properties import read
@@ -58,15 +58,14 @@ class Lease:
         where = self.heart.where
         try:
             path = url.path + (f"?{url.query}" if url.query else "")
-            connection.request("GET", path, headers={"Cookie": vsphere.cookie})
-            answer = connection.getresponse()
+            try:
+                connection.request("GET", path, headers={"Cookie": vsphere.cookie})
+                answer = connection.getresponse()
+            except UNREACHABLE as error:
+                raise self.heart.lost or unreachable(error, where) from error
             if answer.status != 200:
                 raise self._cut(f"HTTP {answer.status} for disk {disk_id}", where)
-            yield self._chunks(answer, chunk_bytes, where)
-        except UNREACHABLE as error:
-            if self.heart.lost is not None:
-                raise self.heart.lost from error
-            raise unreachable(error, where) from error
+            yield self._chunks(answer, chunk_bytes, where)  # an OSError of who writes them is none of the connection's
         finally:
             connection.close()
 
@@ -97,6 +96,8 @@ def exporting(vm: Vm, hardware: Hardware) -> Iterator[Lease]:
     """
     try:
         lease = vm.object.ExportVm()
+    except vim.fault.InvalidPowerState as fault:  # an InvalidState too, but none that passes
+        raise error_of(fault, vm.where) from fault
     except (vim.fault.TaskInProgress, vim.fault.InvalidState) as fault:
         hint = "vCenter ends an export that died about five minutes after its last word"
         raise Unavailable("another export of it is under way", where=vm.where, hint=hint) from fault

@@ -62,6 +62,12 @@ def put_ova(
         return item
 
 
+def must_be_there(vsphere: VSphere, library: str) -> None:
+    """Raise NotFound, with the libraries there are, unless there is one of this name."""
+    with session(vsphere) as rest:
+        _library(rest, library)
+
+
 def item(vsphere: VSphere, path: str) -> str:
     """The id of the item at "LIBRARY/ITEM"; NotFound if there is none."""
     library, _, name = path.partition("/")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pyVmomi import vim
 
-from steps.clients.vsphere import files, machines
+from steps.clients.vsphere import files, library, machines
 from steps.clients.vsphere.faults import translated
 from steps.clients.vsphere.inventory import Site, network
 from steps.clients.vsphere.properties import read
@@ -24,7 +24,7 @@ def shortcomings(site: Site, plan: BuildPlan | AppliancePlan, run: str, builds: 
     looks: list[Callable[[], Iterator[HerasphereError]]] = [
         lambda: _name(site, plan, run),
         lambda: lacking(site, networks),
-        lambda: _base(site, plan, builds) if isinstance(plan, AppliancePlan) else _machine(site, plan),
+        lambda: _appliance(site, plan, builds) if isinstance(plan, AppliancePlan) else _machine(site, plan),
     ]
     found: list[HerasphereError] = []
     for look in looks:
@@ -94,9 +94,17 @@ def _guest(site: Site, guest_id: str, version: str) -> Iterator[HerasphereError]
         yield Unsupported(what, where=site.vsphere.where, hint=hint)
 
 
-def _base(site: Site, plan: AppliancePlan, builds: str) -> Iterator[HerasphereError]:
-    if plan.base.vm not in ("", builds):
+def _appliance(site: Site, plan: AppliancePlan, builds: str) -> Iterator[HerasphereError]:
+    """What it is made of is there, and so is the library that its OVA goes to."""
+    base, looks = plan.base, list[Callable[[], object]]()
+    if base.vm not in ("", builds):
+        looks.append(lambda: machines.snapshot_of(machines.anywhere(site, base.vm), base))
+    if base.library_item:
+        looks.append(lambda: library.item(site.vsphere, base.library_item))
+    if plan.export and (shelf := plan.export.library):
+        looks.append(lambda: library.must_be_there(site.vsphere, shelf.name))
+    for look in looks:
         try:
-            machines.snapshot_of(machines.anywhere(site, plan.base.vm), plan.base)
+            look()
         except HerasphereError as error:
             yield error

@@ -17,6 +17,7 @@ from steps.clients.vsphere.properties import read, read_all
 from steps.domain.image.plan import AppliancePlan, BuildPlan, Place
 from steps.domain.image.planning import Choices
 from steps.domain.image.vm import Mark, Origin, VmSeen
+from tests.lab.s3.gateway import ACCESS_KEY, SECRET_KEY
 from tests.lab.vcenter.fixture import environment, logged_in, plan_in, settings_in
 from tests.lab.vcenter.vcenter import CLUSTER, DATASTORE, VCenter
 from tests.unit.media.serving import TOKEN
@@ -24,6 +25,16 @@ from workflows.image_desk import ImageDesk
 
 FOLDER = "images/linux"
 LOOKING = "SearchDatastore"
+OVA = """
+ova_name: box
+base_ova: base.ova
+disk_size: 2
+product: {name: Lab, vendor: Somebody, version: "1.2"}
+properties: [{key: ip, label: Address}, {key: secret, password: true}]
+eula: eula.txt
+annotation: of the lab
+os_display_name: Lab Linux 1
+"""  # settings of an appliance that is made of the OVA of the fixture `base`
 numbers = itertools.count(1)
 
 
@@ -126,6 +137,10 @@ class Lab:
                     self._done[task._moId] = values["info.name"]
         return list(self._done.values())
 
+    def leases(self) -> list[str]:
+        """The exports that are under way."""
+        return [path.name for path in self.vc.run.glob("export-*")]
+
     def end_sessions(self) -> int:
         """End every session at vCenter but one's own; how many there were."""
         with logged_in(self.vc) as vsphere:
@@ -137,7 +152,7 @@ class Lab:
 
     def _desk(self, more: str) -> ImageDesk:
         file = settings_in(self.folder, self.vc, f"name: {self.name}\n{more}")
-        self._last = ImageDesk([file], {**environment(self.vc), "S3_ACCESS": "lab-access", "S3_SECRET": "x"})
+        self._last = ImageDesk([file], {**environment(self.vc), "S3_ACCESS": ACCESS_KEY, "S3_SECRET": SECRET_KEY})
         return self._last
 
     def _keep(self, desk: ImageDesk) -> None:

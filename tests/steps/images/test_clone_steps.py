@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from steps.build import create_vm, put_in_place, take_snapshot
-from steps.clients.vsphere import library, rest
+from steps.clients.vsphere import library
 from steps.domain.errors import Conflict, NotFound, Unavailable, Unsupported, VerifyFailed
 from steps.domain.image.plan import AppliancePlan
 from steps.export import clone_vm
@@ -139,17 +139,6 @@ def test_what_is_no_ova_or_gone_leaves_no_vm(lab: Lab) -> None:
     with pytest.raises(NotFound, match="No such file"):
         lab.do(clone_vm, plan)
     assert lab.named(lab.name) is None
-
-
-@pytest.fixture
-def shelf(lab: Lab) -> str:
-    """The name of a content library."""
-    name = f"library of {lab.name}"
-    with lab.site() as site, rest.session(site.vsphere) as api:
-        backing = {"type": "DATASTORE", "datastore_id": site.datastore._GetMoId()}
-        spec = {"name": name, "type": "LOCAL", "storage_backings": [backing]}
-        api.call("POST", "content/local-library", {"create_spec": spec})
-    return name
 
 
 def test_an_item_of_a_library_becomes_a_vm_once(lab: Lab, shelf: str, box: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from steps.build import fetch_iso, upload_iso
 from steps.clients import download
 from steps.domain.errors import Conflict, HerasphereError, NotFound, Unavailable, VerifyFailed
 from steps.domain.image.plan import BuildPlan
+from steps.domain.wait import wait_until
 from tests.lab.vcenter.fixture import why_not
 from tests.lab.vcenter.vcenter import DATASTORE, vcenter
 from tests.steps.images.lab import Lab
@@ -131,7 +133,13 @@ def test_a_download_that_is_cut_again_and_again_leaves_nothing(lab: Lab, web: Mi
 def test_a_session_that_ends_while_an_iso_comes(lab: Lab, web: Mirror, iso: bytes) -> None:
     web.content["lab.iso"] = iso
     ended: list[int] = []
-    web.on_half = lambda: ended.append(lab.end_sessions())
+
+    def end() -> None:
+        begun = partial(wait_until, what="the upload's begin", where="-", hint="-", timeout_s=30, every_s=0.02)
+        begun(lambda: any(path.endswith(f"{lab.run}.part") for path in lab.cached()))
+        ended.append(lab.end_sessions())
+
+    web.on_half = end
     done = fetched(lab, plan_of(lab, f"{web.url}/lab.iso", checksum=sum_of(iso)))
     assert ended == [1] and content_of(lab, done.iso) == iso
 

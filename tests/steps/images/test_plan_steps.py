@@ -195,3 +195,16 @@ def test_a_linked_clone_needs_a_snapshot_of_its_base(lab: Lab) -> None:
     done = appliance_planned(lab, f"base: {base.name}\nbase_snapshot: herasphere\nexport: false\n", version="v1")
     assert AppliancePlan.model_validate_json(done.plan).facts.version == "v1"
     assert FOLDER in done.plan
+
+
+def test_a_base_s_item_and_the_ova_s_library_are_looked_for(lab: Lab, shelf: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="has no item 'none'"):
+        appliance_planned(lab, f"base_library_item: {shelf}/none\nexport: false\n")
+    more = f"base_ova: base.ova\noutput_dir: {tmp_path}\n"
+    (lab.folder / "base.ova").write_text("an OVA")
+    with pytest.raises(NotFound, match="no content library 'nowhere'") as caught:
+        appliance_planned(lab, f"{more}content_library: {{name: nowhere}}\n")
+    assert shelf in caught.value.hint
+    with pytest.raises(Refused, match=r"no content library 'a'.*no content library 'nowhere'"):
+        appliance_planned(lab, f"base_library_item: a/b\noutput_dir: {tmp_path}\ncontent_library: {{name: nowhere}}\n")
+    assert appliance_planned(lab, f"{more}content_library: {{name: {shelf}}}\n").digest
