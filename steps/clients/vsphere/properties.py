@@ -36,7 +36,7 @@ def read_all(vsphere: VSphere, targets: Sequence[Any], *paths: str) -> list[Valu
         propSet=[Collector.PropertySpec(type=type(targets[0]), pathSet=list(paths))],
     )
     with translated(vsphere.where):
-        found = {each._moId: values for each, values in _retrieved(vsphere, spec, paths)}
+        found = _again(vsphere, lambda: {each._moId: values for each, values in _retrieved(vsphere, spec, paths)})
     return [found.get(target._moId, dict.fromkeys(paths)) for target in targets]
 
 
@@ -45,7 +45,8 @@ def read_below(vsphere: VSphere, kind: Any, root: Any, *paths: str) -> list[tupl
 
     What goes away meanwhile is left out, where reading one by one would fail.
     """
-    with translated(vsphere.where):
+
+    def seen() -> list[tuple[Any, Values]]:
         view = vsphere.content.viewManager.CreateContainerView(root or vsphere.content.rootFolder, [kind], True)
         try:
             walk = Collector.TraversalSpec(name="all", type=vim.view.ContainerView, path="view", skip=False)
@@ -58,12 +59,28 @@ def read_below(vsphere: VSphere, kind: Any, root: Any, *paths: str) -> list[tupl
             with suppress(vmodl.MethodFault, HerasphereError):
                 view.DestroyView()
 
+    with translated(vsphere.where):
+        return _again(vsphere, seen)
+
+
+def _again(vsphere: VSphere, reading: Callable[[], Found]) -> Found:
+    """What the reading gives, in a new session where its own turns out to have ended."""
+    cookie = vsphere.stub.cookie
+    try:
+        return reading()
+    except vim.fault.NotAuthenticated:
+        vsphere.login_again(cookie)
+        return reading()
+
 
 def _retrieved(vsphere: VSphere, spec: Any, paths: Sequence[str]) -> Iterator[tuple[Any, Values]]:
     collector = vsphere.content.propertyCollector
     result = collector.RetrievePropertiesEx(specSet=[spec], options=Collector.RetrieveOptions())
     while result is not None:
         for each in result.objects:
+            for missing in each.missingSet:  # an ended session is told of each property, and the call goes well
+                if isinstance(missing.fault, vim.fault.NotAuthenticated):
+                    raise missing.fault
             yield each.obj, dict.fromkeys(paths) | {prop.name: prop.val for prop in each.propSet}
         result = collector.ContinueRetrievePropertiesEx(token=result.token) if result.token else None
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import requests
 
-from steps.build import attach_kickstart, convert_to_template, destroy_vm, fetch_iso
+from steps.build import attach_kickstart, convert_to_template, destroy_vm, fetch_iso, take_snapshot
 from steps.clients.vsphere.machines import Vm
 from steps.domain.errors import NotFound
 from steps.domain.image.plan import BuildPlan
+from steps.export import clone_vm
 from tests.lab.vcenter.fixture import why_not
 from tests.steps.images.lab import Lab
 from tests.steps.images.mirror import mirror
@@ -152,3 +153,13 @@ def test_an_iso_whose_checksum_is_known_stays_for_the_next_build(lab: Lab) -> No
     lab.made(plan, iso=lab.do(fetch_iso, plan).iso)
     assert cleaned(lab) == "destroyed"
     assert (folder / "lab.iso").read_bytes() == b"whole"
+
+
+def test_an_appliance_that_failed_goes_and_its_base_stands(lab: Lab) -> None:
+    other = Lab(lab.vc, lab.folder, lab.secrets, lab.media)
+    base = other.made(built := other.plan())
+    other.do(take_snapshot, built, vm=base)
+    clone = lab.do(clone_vm, lab.appliance(f"base: {other.name}\nexport: false\n")).vm
+    done = lab.do(destroy_vm, settings=lab.settings, kind="appliance", status="Error")
+    assert (done.action, done.evidence) == ("destroyed", f"{lab.name} destroyed")
+    assert (is_there(lab, clone), is_there(lab, base)) == (False, True)
