@@ -10,7 +10,16 @@ from pyVmomi import vim
 from steps.build import create_vm, plan_build, take_snapshot
 from steps.clients.vsphere.inventory import Site
 from steps.clients.vsphere.properties import read_below
-from steps.domain.errors import AccessDenied, ConfigError, Conflict, HerasphereError, NotFound, Refused, Unsupported
+from steps.domain.errors import (
+    AccessDenied,
+    ConfigError,
+    Conflict,
+    HerasphereError,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unsupported,
+)
 from steps.domain.image.plan import AppliancePlan, BuildPlan, digest_of
 from steps.export import plan_appliance
 from tests.lab.vcenter.fixture import why_not
@@ -172,6 +181,15 @@ def test_who_may_not_log_in(lab: Lab) -> None:
     with pytest.raises(AccessDenied, match="user name or password") as caught:
         lab.do(plan_build, settings=lab.settings)
     assert caught.value.exit_code == 12 and "another" not in str(caught.value)
+
+
+def test_a_vcenter_that_fails_is_asked_again(lab: Lab) -> None:
+    lab.plan(ISO)
+    lab.vc.fault("HasPrivilegeOnEntities=SystemError")
+    with pytest.raises(Unavailable, match="A general system error") as caught:
+        lab.do(plan_build, settings=lab.settings)
+    assert caught.value.exit_code == 75
+    assert lab.do(plan_build, settings=lab.settings).digest
 
 
 def test_a_base_that_is_not_there(lab: Lab) -> None:
