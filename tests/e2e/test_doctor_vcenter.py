@@ -45,7 +45,11 @@ def test_everything_that_the_user_lacks_is_told_at_once(vc: VCenter, tmp_path: P
         ("cluster: none", {}, "none"),
         ("datastor: typo", {}, "did you mean datastore?"),
         ("", {"VCENTER_PASSWORD": "wrong"}, "password"),
-        ("password: {secret: vcenter, key: password}", {"VCENTER_PASSWORD": ""}, "cannot be read by a run on this machine"),
+        (
+            "password: {secret: vcenter, key: password}",
+            {"VCENTER_PASSWORD": ""},
+            "cannot be read by a run on this machine",
+        ),
         ("insecure_connection: false\nca: {env: NO_SUCH}", {}, "NO_SUCH"),
     ],
     ids=str,

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from steps.clients.media import Media
 from steps.domain.children import MEDIA_TOKEN
-from steps.domain.errors import ConfigError, Conflict, Refused
+from steps.domain.errors import AccessDenied, ConfigError, Conflict, NotFound, Refused, Unsupported
 from steps.domain.host import SecretRef
 from steps.domain.plan import InstallPlan, digest_of
 from workflows.backends import local
@@ -27,7 +27,9 @@ from workflows.backends.media_process import MediaAt, address_towards, media_ser
 from workflows.catalog import CATALOG, template, workflow
 from workflows.desk import Desk
 
-GUARDS = ("plan-hosts", "check-identity", "plan-build", "plan-appliance")  # before them nothing is touched
+IMAGE_GUARDS = ("plan-build", "plan-appliance")  # what they do not find, or find taken, refuses the build
+GUARDS = ("plan-hosts", "check-identity", *IMAGE_GUARDS)  # before them nothing is touched
+REFUSALS = [str(error.exit_code) for error in (NotFound, Conflict, AccessDenied, Unsupported)]
 EXIT_FAILED, EXIT_CONFIG, EXIT_REFUSED = 1, ConfigError.exit_code, Refused.exit_code
 
 
@@ -110,7 +112,7 @@ def _code_of_failure(workflow: dict[str, Any]) -> int:
         if node.get("templateName") in GUARDS and node.get("type") == "Pod":
             code = node.get("outputs", {}).get("exitCode", "")
             if node["phase"] == "Failed" and code.isdigit():
-                return int(code)
+                return EXIT_REFUSED if node["templateName"] in IMAGE_GUARDS and code in REFUSALS else int(code)
     return EXIT_FAILED
 
 

@@ -11,6 +11,7 @@ import typer
 
 from steps.domain.errors import NotFound
 from steps.domain.report import FILES
+from steps.vcenter import PICTURE
 from workflows.backends.local_images import run_image
 from workflows.backends.local_run import Options, Outcome, run_install_hosts
 from workflows.backends.media_process import MediaAt, token_of
@@ -96,6 +97,6 @@ def _tell(outcome: Outcome, report: Path | None) -> None:
     if report is not None:
         written = [Path(shutil.copy(path, report / path.name)) for path in written]
     print(f"{outcome.run}: {ENDS[outcome.exit_code]}", file=sys.stderr)
-    for path in written:
+    for path in [*written, *sorted(outcome.folder.rglob(PICTURE))]:
         print(f"  {path}", file=sys.stderr)
     print(f"  logs in {outcome.folder}", file=sys.stderr)
