@@ -7,11 +7,12 @@ import jinja2
 from steps.domain.errors import ConfigError, Fault
 
 SUFFIX = ".j2"
+SEE = "see docs/image-settings.md"
 ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
 def rendered(files: Iterable[tuple[str, bytes]], values: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """The files, those ending in .j2 filled in; ConfigError at the line of a value that is not known."""
+    """The files, those ending in .j2 filled in; ConfigError at the line that cannot be."""
     for path, content in files:
         if path.endswith(SUFFIX):
             yield path.removesuffix(SUFFIX), _filled(path, content, values)
@@ -25,9 +26,9 @@ def _filled(path: str, content: bytes, values: Mapping[str, str]) -> bytes:
     except UnicodeDecodeError as error:
         raise ConfigError([Fault(path, 0, 0, "it is no text", f"only a text's name ends in {SUFFIX}")]) from error
     except jinja2.TemplateSyntaxError as error:
-        raise ConfigError([Fault(path, error.lineno, 0, f"{error.message}", "see docs/image-settings.md")]) from error
-    except jinja2.TemplateError as error:
-        hint = f"known: {', '.join(sorted(values))}"
+        raise ConfigError([Fault(path, error.lineno, 0, f"{error.message}", SEE)]) from error
+    except Exception as error:  # a template may do whatever its language has: divide by zero, or include another
+        hint = f"known: {', '.join(sorted(values))}" if isinstance(error, jinja2.UndefinedError) else SEE
         raise ConfigError([Fault(path, _line_of(error), 0, f"{error}", hint)]) from error
 
 

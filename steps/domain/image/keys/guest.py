@@ -1,6 +1,7 @@
 """The installed system: how it is found and logged in to, and what is done in it."""
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -17,6 +18,13 @@ def _network(value: str) -> str:
         raise wrong(f"{value!r} is no network", "10.0.0.0/8; 0.0.0.0/0 for any IPv4 address") from None
 
 
+def _variables(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise wrong(f"{name!r} is no name of a variable", "letters, digits and '_', with no digit first")
+    return value
+
+
 class UploadEntry(Entry):
     """A file or a folder into the guest."""
 
@@ -30,7 +38,7 @@ class ScriptEntry(Entry):
 
     script: str | None = Field(None, description="file")
     inline: Lines = Field((), description="lines; the first that fails ends it")
-    environment: dict[str, str] = Field({}, description="variables for it")
+    environment: Annotated[dict[str, str], AfterValidator(_variables)] = Field({}, description="variables for it")
     sudo: bool = Field(True, description="as root")
     timeout: Duration = Field(3600.0, description="after which it counts as failed")
     allowed_codes: tuple[int, ...] = Field((0,), description="exit codes that count as success")
