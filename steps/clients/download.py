@@ -15,6 +15,8 @@ CHUNK_BYTES = 1 << 20
 MOST_BREAKS = 20  # without a chunk in between: 5
 BREAKS_IN_A_ROW = 5
 PAUSE_S = 2.0
+SAME = ("Content-Length", "ETag", "Last-Modified")  # what a file that has changed does not keep
+NO_URL = (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
 
 
 @dataclass
@@ -52,22 +54,35 @@ class Download:
 
     def _go_on(self, done: int) -> None:
         """Ask for the rest; where the server cannot answer just now, the next attempt asks again."""
-        headers = {"Range": f"bytes={done}-", "Accept-Encoding": "identity"}
-        if tag := self._answer.headers.get("ETag") or self._answer.headers.get("Last-Modified"):
-            headers["If-Range"] = tag
+        headers = {"Range": f"bytes={done}-", "Accept-Encoding": "identity"} | self._unchanged()
         try:
             answer = self._session.get(self.url, headers=headers, stream=True, timeout=(CONNECT_S, IDLE_S))
         except requests.RequestException:
             return
-        if answer.status_code == 206:
+        if self._is_rest(answer, done):
             self._answer.close()
             self._answer = answer
-        elif answer.status_code == 200:
+        elif answer.status_code in (200, 206):
             answer.close()
             hint = "another mirror; the file has changed, or its server cannot send a part"
             raise VerifyFailed("the download broke off and cannot go on", where=self.url, hint=hint)
         else:
             answer.close()
+
+    def _unchanged(self) -> dict[str, str]:
+        """The condition that the file is still the same; a weak tag is none, and servers do not take it for one."""
+        tag = self._answer.headers.get("ETag", "W/")
+        same = self._answer.headers.get("Last-Modified", "") if tag.startswith("W/") else tag
+        return {"If-Range": same} if same else {}
+
+    def _is_rest(self, answer: Any, done: int) -> bool:
+        """Whether this is the same file from there on: the rest of it, or all of it while nothing has come."""
+        if answer.status_code == 200:
+            same = all(answer.headers.get(key) == self._answer.headers.get(key) for key in SAME)
+            return not done and same
+        part = f"bytes {done}-{self.size_bytes - 1}/"
+        told = answer.headers.get("Content-Range", "")  # some servers forget it
+        return answer.status_code == 206 and told in ("", f"{part}{self.size_bytes}", f"{part}*")
 
 
 class Chunks:
@@ -110,6 +125,6 @@ def opened(url: str, *, clock: Clock = SYSTEM_CLOCK) -> Iterator[Download]:
 def _error(error: requests.RequestException, url: str) -> HerasphereError:
     if isinstance(error, requests.exceptions.SSLError):
         return VerifyFailed(f"its certificate is not trusted: {error}", where=url, hint="http:// and a checksum do")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+    if isinstance(error, NO_URL):
         return Unsupported(f"it is no URL: {error}", where=url, hint="correct iso_url")
     return Unavailable(f"it cannot be fetched: {error}", where=url, hint="can the server be reached from here?")
