@@ -191,6 +191,50 @@ def test_a_disk_comes_out_as_it_went_in(by: Client, vm: Any, tmp_path: Path) -> 
         came_in.ExportVm()
 
 
+def properties(*changes: tuple[str, int, dict[str, str]], transports: tuple[str, ...] = ()) -> Any:
+    """A vApp configuration: operation, key, what is told of the property."""
+    specs = [
+        vim.vApp.PropertySpec(operation=what, info=vim.vApp.PropertyInfo(key=key, userConfigurable=True, **told))
+        for what, key, told in changes
+    ]
+    return vim.vApp.VmConfigSpec(property=specs, ovfEnvironmentTransport=list(transports))
+
+
+def environment(by: Client, vm: Any) -> dict[str, str]:
+    """The properties that VMware Tools tell the guest of."""
+    extra = {each.key: each.value for each in by.get(vm, "config.extraConfig")}
+    root = ET.fromstring(extra.get("guestinfo.ovfEnv", "<none/>"))
+    oe = "{http://schemas.dmtf.org/ovf/environment/1}"
+    found = root.iterfind(f"{oe}PropertySection/{oe}Property")
+    return {each.get(f"{oe}key", "-"): each.get(f"{oe}value", "-") for each in found}
+
+
+def test_a_guest_gets_its_properties_as_they_are_at_its_power_on(by: Client) -> None:
+    spec = vm_spec(by.vc, "properties")
+    spec.vAppConfig = properties(
+        ("add", 0, {"id": "host", "value": '<a> & "b"', "defaultValue": "c"}),
+        ("add", 1, {"id": "ip", "classId": "net", "instanceId": "1", "defaultValue": "192.0.2.1"}),
+    )
+    vm = by.done(by.folder.CreateVM_Task(spec, by.pool))
+    by.done(vm.PowerOnVM_Task())
+    assert environment(by, vm) == {}
+    transports = properties(transports=("com.vmware.guestInfo",))
+    by.done(vm.ReconfigVM_Task(vim.vm.ConfigSpec(vAppConfig=transports)))
+    assert environment(by, vm) == {}
+    by.done(vm.PowerOffVM_Task())
+    by.done(vm.PowerOnVM_Task())
+    assert environment(by, vm) == {"host": '<a> & "b"', "net.ip.1": "192.0.2.1"}
+    by.done(vm.PowerOffVM_Task())
+
+    changed = properties(("edit", 0, {"id": "host", "value": "clone"}))
+    where = vim.vm.RelocateSpec(pool=by.pool)
+    config = vim.vm.ConfigSpec(vAppConfig=changed)
+    cloning = vim.vm.CloneSpec(location=where, config=config, powerOn=True, template=False)
+    clone = by.done(vm.CloneVM_Task(by.folder, "clone of properties", cloning))
+    assert environment(by, clone) == {"host": "clone", "net.ip.1": "192.0.2.1"}
+    assert by.get(vm, "config.vAppConfig.property")[0].value == '<a> & "b"'
+
+
 def test_a_lease_ends_without_progress(tmp_path: Path) -> None:
     with vcenter(tmp_path, lease_timeout_s=1) as impatient, client(impatient) as by:
         vm = make_vm(by, "vm")

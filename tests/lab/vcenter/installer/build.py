@@ -28,8 +28,8 @@ PACKAGES = ("dropbear-bin", "libtomcrypt1", "libtommath1", "openssh-sftp-server"
 COMMANDS = ("go", "apt-get", "busybox", "cpio", "depmod", "genisoimage", "ldd", "mcopy", "mformat", "mke2fs")
 MODULES = (  # with their dependencies; the installed system gets them from the initramfs too
     "ata_piix", "ahci", "nvme", "sd_mod", "sr_mod", "floppy", "vmw_pvscsi", "sym53c8xx", "mptspi", "virtio_pci",
-    "virtio_blk", "vmxnet3", "e1000", "e1000e", "virtio_net", "crc32c_generic", "ext4", "isofs", "vfat", "nls_cp437",
-    "nls_ascii", "nls_iso8859-1", "nls_utf8", "af_packet",
+    "virtio_blk", "virtio_scsi", "vmxnet3", "e1000", "e1000e", "virtio_net", "crc32c_generic", "ext4", "isofs", "vfat",
+    "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "af_packet", "qemu_fw_cfg",
 )  # fmt: skip
 PROGRAMS = {  # where it comes from in its package -> where it is looked for
     "usr/sbin/dropbear": "usr/sbin/dropbear",
@@ -177,6 +177,7 @@ class _Build:
             self._copy_libraries(self._unpacked / source, root)
         shutil.copy(guest, root / "usr/bin/sudo")
         (root / "usr/bin/sudo").chmod(0o4755)
+        (root / "usr/bin/vmware-rpctool").symlink_to("vmtoolsd")
         (root / "etc/sudoers").write_text("root ALL=(ALL) ALL\n%wheel ALL=(ALL) ALL\n")
         (root / "etc/shells").write_text("/bin/sh\n/bin/bash\n")
         (root / "etc/os-release").write_text('NAME="Stand-in Linux"\nID=standin\nVERSION_ID="7"\n')

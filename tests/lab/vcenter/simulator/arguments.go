@@ -28,6 +28,7 @@ type hardware struct {
 	order   map[int32]int    // key of a device -> when it is booted from
 	buses   map[int32]string // key of a controller -> its bus
 	words   []string
+	cd      string // with the guest's environment, until a drive has it
 }
 
 // arguments is QEMU's command line for the VM as it is configured.
@@ -48,6 +49,9 @@ func (m *machine) arguments(ctx *simulator.Context, vm *simulator.VirtualMachine
 		if err := h.firmware(config.Files.VmPathName); err != nil {
 			return nil, err
 		}
+	}
+	if err := h.environment(vm); err != nil {
+		return nil, err
 	}
 	for _, device := range h.devices { // a bus comes before what is on it
 		h.controller(device)
@@ -184,6 +188,9 @@ func (h *hardware) device(device types.BaseVirtualDevice) error {
 		medium, err := h.medium(device)
 		if err != nil {
 			return err
+		}
+		if medium == "" && h.cd != "" {
+			medium, h.cd = ",format=raw,file="+h.cd, ""
 		}
 		kind, where := h.slot(device)
 		h.add("-drive", "if=none,id="+drive+",media=cdrom,readonly=on"+medium)

@@ -31,7 +31,7 @@ type extension struct {
 	tickets  map[string]ticket
 	machines map[types.ManagedObjectReference]*machine
 	leases   map[string]*HttpNfcLease
-	imports  map[string]string // path of an upload URL -> file of the disk
+	imports  map[string]*imported // path of an upload URL -> the disk
 	typed    map[string][]string
 	taps     int
 }
@@ -50,7 +50,7 @@ func newExtension(model *simulator.Model, o options) *extension {
 		tickets:  map[string]ticket{},
 		machines: map[types.ManagedObjectReference]*machine{},
 		leases:   map[string]*HttpNfcLease{},
-		imports:  map[string]string{},
+		imports:  map[string]*imported{},
 		typed:    map[string][]string{},
 		own:      map[string]bool{},
 		started:  make(chan func()),
@@ -93,6 +93,10 @@ func (x *extension) install() {
 		case "VirtualMachine", "VirtualMachineSnapshot":
 			if ctx.Map.Get(call.This) == nil {
 				return nil, nil // gone: the simulator says so
+			}
+		case "HttpNfcLease":
+			if _, ok := ctx.Session.Get(call.This).(*simulator.HttpNfcLease); !ok {
+				return nil, nil // an export's, or none
 			}
 		case "OvfManager", "Folder", "AuthorizationManager", "ResourcePool", "SessionManager", "Datastore":
 		default:

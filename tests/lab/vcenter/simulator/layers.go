@@ -241,7 +241,7 @@ func (x *extension) cloneDisks(ctx *simulator.Context, clone *simulator.VirtualM
 	})
 }
 
-// completeClone gives it what the simulator's clone lacks: a MAC of its own, firmware, notes, and the wanted changes.
+// completeClone gives it what the simulator's clone lacks: a MAC of its own, firmware, notes, properties, wanted changes.
 func (x *extension) completeClone(ctx *simulator.Context, vm, clone *simulator.VirtualMachine, wanted *types.VirtualMachineConfigSpec) types.BaseMethodFault {
 	for _, device := range clone.Config.Hardware.Device {
 		if card, ok := device.(types.BaseVirtualEthernetCard); ok {
@@ -254,6 +254,7 @@ func (x *extension) completeClone(ctx *simulator.Context, vm, clone *simulator.V
 	specs := []types.VirtualMachineConfigSpec{
 		{Firmware: vm.Config.Firmware, Annotation: vm.Config.Annotation, BootOptions: vm.Config.BootOptions},
 	}
+	copyProperties(ctx, vm, clone)
 	if wanted != nil {
 		own := *wanted
 		own.DeviceChange = nil // the simulator has applied those
@@ -264,6 +265,7 @@ func (x *extension) completeClone(ctx *simulator.Context, vm, clone *simulator.V
 		if done := waited(ctx, set.(*methods.ReconfigVM_TaskBody).Res.Returnval); done.Info.Error != nil {
 			return done.Info.Error.Fault
 		}
+		setTransports(ctx, clone, spec.VAppConfig)
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ func (x *extension) PowerOnVMTask(ctx *simulator.Context, r *types.PowerOnVM_Tas
 	if path := x.missing(ctx, vm); isOff && path != "" {
 		return fail(&types.FileNotFound{FileFault: types.FileFault{File: path}})
 	}
+	if isOff {
+		provide(ctx, vm)
+	}
 	if x.boots && isOff && x.machine(r.This) == nil {
 		if err := x.start(ctx, vm); err != nil {
 			return fail(faultOf(err))
@@ -104,7 +107,11 @@ func (x *extension) ReconfigVMTask(ctx *simulator.Context, r *types.ReconfigVM_T
 	}
 	answer := vm.ReconfigVMTask(ctx, r)
 	body := answer.(*methods.ReconfigVM_TaskBody)
-	if m != nil && body.Res != nil && waited(ctx, body.Res.Returnval).Info.Error == nil {
+	if body.Res == nil || waited(ctx, body.Res.Returnval).Info.Error != nil {
+		return answer
+	}
+	setTransports(ctx, vm, r.Spec.VAppConfig)
+	if m != nil {
 		m.changeMedia(ctx, vm)
 	}
 	return answer

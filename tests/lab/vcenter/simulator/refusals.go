@@ -20,7 +20,15 @@ func (x *extension) CreateVMTask(ctx *simulator.Context, r *types.CreateVM_Task)
 		ref := failed(ctx, folder, "createVm", fault)
 		return &methods.CreateVM_TaskBody{Res: &types.CreateVM_TaskResponse{Returnval: ref}}
 	}
-	return folder.CreateVMTask(ctx, r)
+	answer := folder.CreateVMTask(ctx, r)
+	body := answer.(*methods.CreateVM_TaskBody)
+	if body.Res == nil {
+		return answer
+	}
+	if made := waited(ctx, body.Res.Returnval); made.Info.Error == nil {
+		setTransports(ctx, vmOf(ctx, made.Info.Result.(types.ManagedObjectReference)), r.Config.VAppConfig)
+	}
+	return answer
 }
 
 func (x *extension) refusal(ctx *simulator.Context, folder *simulator.Folder, spec *types.VirtualMachineConfigSpec) types.BaseMethodFault {
