@@ -23,7 +23,7 @@ NAME = "settings"
 def planned(text: str, kind: PlanKind, choices: Choices) -> BuildPlan | AppliancePlan:
     """The plan of these settings; ConfigError with every fault of them, each at its line of the parameter."""
     settings, layers = read_settings([SettingsFile(NAME, text.encode())], Around(datetime.now(UTC), {}))
-    around = Surroundings(_read, _keep, lambda name: _must_have_files(settings, name))
+    around = Surroundings(runtime.secret_or_none, _keep, lambda name: _must_have_files(settings, name))
     plan: BuildPlan | AppliancePlan = PLANNERS[kind](settings, layers, around, choices)[0]
     return plan
 
@@ -40,16 +40,6 @@ def confirmed(plan: BuildPlan | AppliancePlan, approved: str) -> str:
 def as_parameter(plan: BuildPlan | AppliancePlan) -> str:
     """The plan as JSON in which no two braces open: Argo would take what is typed later for a tag of its own."""
     return plan.model_dump_json().replace("{{", "{\\u007b")
-
-
-def _read(entry: SecretEntry) -> str | None:
-    """The secret's text; None for a Secret that only other pods of the run see."""
-    try:
-        return runtime.secret(entry.ref)
-    except NotFound:
-        if entry.secret:
-            return None
-        raise
 
 
 def _keep(key: str, _text: str) -> SecretEntry:

@@ -33,6 +33,7 @@ from steps.clients.runstore import FolderStore, MediaStore, RunStore, log_name
 from steps.domain.children import MEDIA_TOKEN
 from steps.domain.errors import ConfigError, HerasphereError, NotFound, Unavailable
 from steps.domain.host import SecretRef
+from steps.domain.table import SecretEntry
 
 OUTPUTS_DIRECTORY = "/tmp/hera-outputs"
 OUTPUTS = "hera__outputs_directory"
@@ -166,6 +167,16 @@ def secret(ref: SecretRef) -> str:
             where="this step",
             hint=f"mount the Secret {ref.name} with the key {ref.key}, or name another in the host table",
         ) from error
+
+
+def secret_or_none(entry: SecretEntry) -> str | None:
+    """The secret's text; None for a Secret that other pods alone see, as in a run started from Argo's UI."""
+    try:
+        return secret(entry.ref)
+    except NotFound:
+        if entry.secret:
+            return None
+        raise
 
 
 def say(text: str, **facts: str | int | float | bool) -> None:

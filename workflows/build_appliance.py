@@ -28,6 +28,7 @@ class Parameters(BaseModel):
     force: bool = Field(False, description="replace a VM of this name, once the new one stands")
     version: str = Field("", description="of the appliance, as git describe tells it")
     approved: str = Field("", description="digest of the plan that was confirmed; empty: not asked")
+    claim: str = Field("", description="volume claim of the settings' pvc:CLAIM/FOLDER; set by hera submit")
     desk: str = Field("", description="Secret with the settings' env: and file: references; set by hera submit")
     media: str = Field("", description="control URL of the media service; empty: the one of this namespace")
 

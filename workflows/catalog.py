@@ -38,13 +38,11 @@ def workflow(
     parameters: Mapping[str, str] | None = None,
     secrets: Iterable[SecretRef] = (),
     desk: str = "",
-    volumes: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The manifest of a Workflow that runs a template; its steps may read these secrets.
 
     run:  the Workflow's name
     desk: name of the Secret that keeps what env: and file: references meant at the desk
-    volumes: in the place of the template's of the same names
     """
     arguments = [{"name": key, "value": value} for key, value in (parameters or {}).items()]
     return {
@@ -54,7 +52,7 @@ def workflow(
         "spec": {
             "workflowTemplateRef": {"name": name},
             "arguments": {"parameters": arguments},
-            "volumes": [secrets_volume([*secrets, MEDIA_TOKEN], desk=desk), *volumes],
+            "volumes": [secrets_volume([*secrets, MEDIA_TOKEN], desk=desk)],
         },
     }
 

@@ -37,9 +37,15 @@ RETRY = RetryStrategy(
     backoff=Backoff(duration="5s", factor=3, max_duration="5m"),
 )
 
-OUTPUT = Volume(name="output", empty_dir=EmptyDirVolumeSource())  # `hera submit` puts the claim of pvc: in its place
+OUTPUT = Volume(name="output", empty_dir=EmptyDirVolumeSource())
 OUTPUT_PATH = "/run/herasphere/output"
 WRITES_ARTIFACTS = ("steps.export.export_ova", "steps.export.write_manifest", "steps.export.publish")
+# A workflow's own volume of another kind would be added to the template's of that name, which no pod may have: only a
+# patch takes the one away. Within a tag no two braces close but its own.
+ON_ITS_CLAIM = (
+    "{{=workflow.parameters.claim == '' ? '{}' : toJson({'volumes': [{'name': 'output', 'emptyDir': nil,"
+    " 'persistentVolumeClaim': {'claimName': workflow.parameters.claim} }]}) }}"
+)
 SCRATCH = Volume(name="tmp", empty_dir=EmptyDirVolumeSource())
 
 
@@ -57,6 +63,7 @@ def finish_step(step: Script) -> Script:
     ]
     if step.source.__module__ in WRITES_ARTIFACTS:
         step.volume_mounts.append(VolumeMount(name=OUTPUT.name, mount_path=OUTPUT_PATH))
+        step.pod_spec_patch = ON_ITS_CLAIM
     step.resources = ResourceRequirements(requests={"cpu": "20m", "memory": "96Mi"}, limits={"memory": "256Mi"})
     step.security_context = SecurityContext(
         allow_privilege_escalation=False, capabilities=Capabilities(drop=["ALL"]), read_only_root_filesystem=True

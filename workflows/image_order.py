@@ -5,12 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from steps.domain.host import SecretRef
 from steps.domain.image.plan import AppliancePlan, BuildPlan, digest_of
 from steps.domain.image.planning import Choices
-from workflows.defaults import OUTPUT
 from workflows.desk_secrets import Engine
 from workflows.image_desk import ImageDesk
 
@@ -49,7 +47,7 @@ class ImageOrder:
             "approved": digest_of(last.plan),
         }
         if isinstance(last.plan, AppliancePlan):
-            given["version"] = last.plan.facts.version
+            given |= {"version": last.plan.facts.version, "claim": last.plan.export.claim if last.plan.export else ""}
         for image in self.parts[:-1]:
             given |= {"image": image.desk.text, "approved_image": digest_of(image.plan)}
         return given
@@ -63,13 +61,6 @@ class ImageOrder:
     def texts(self) -> Mapping[SecretRef, str]:
         """What the desk's references among them mean."""
         return {ref: text for part in self.parts for ref, text in part.desk.secrets.texts.items()}
-
-    @property
-    def volumes(self) -> list[dict[str, Any]]:
-        """The volume that the OVA goes to, where the settings name a claim of the cluster."""
-        plan = self.parts[-1].plan
-        claim = plan.export.claim if isinstance(plan, AppliancePlan) and plan.export else ""
-        return [{"name": OUTPUT.name, "persistentVolumeClaim": {"claimName": claim}}] if claim else []
 
 
 def image_order(workflow: str, files: Sequence[Path], choices: Choices, *, engine: Engine) -> ImageOrder:

@@ -26,6 +26,7 @@ class Parameters(BaseModel):
     version: str = Field("", description="of the appliance, as git describe tells it")
     approved_image: str = Field("", description="digest of the image's plan that was confirmed; empty: not asked")
     approved: str = Field("", description="digest of the appliance's plan that was confirmed; empty: not asked")
+    claim: str = Field("", description="volume claim of the settings' pvc:CLAIM/FOLDER; set by hera submit")
     desk: str = Field("", description="Secret with the settings' env: and file: references; set by hera submit")
     media: str = Field("", description="control URL of the media service; empty: the one of this namespace")
 

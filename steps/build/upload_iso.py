@@ -1,4 +1,4 @@
-"""Afterwards an ISO that lies on the desk, or at the media service, lies whole in the datastore too."""
+"""Afterwards an ISO that lies on this machine lies whole in the datastore too."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -5,9 +5,8 @@ from pathlib import PurePosixPath
 from hera.workflows.io import Output as StepOutput
 
 from steps import runtime
-from steps.domain.errors import NotFound, Refused
+from steps.domain.errors import Refused
 from steps.domain.plan import InstallPlan, digest_of, plan_install, refuse_protected
-from steps.domain.table import SecretEntry
 from steps.domain.table_checks import Surroundings
 
 
@@ -38,16 +37,6 @@ def plan_hosts(given: Input) -> Output:
     return Output(hosts=[host.name for host in plan.hosts], digest=digest)
 
 
-def _read(entry: SecretEntry) -> str | None:
-    """The secret's text; None for a Secret that only the host's own pods see, as in a run started from Argo's UI."""
-    try:
-        return runtime.secret(entry.ref)
-    except NotFound:
-        if entry.secret:
-            return None
-        raise
-
-
 def plan_of(given: Input) -> InstallPlan:
     """The plan of this table with what can be reached from here; the same text always makes the same plan."""
     with runtime.media_at(given) as media:
@@ -55,7 +44,7 @@ def plan_of(given: Input) -> InstallPlan:
             given.table,
             "table",
             Surroundings(
-                read_secret=_read,
+                read_secret=runtime.secret_or_none,
                 find_iso=lambda path: media.iso(PurePosixPath(path).name),
             ),
             only=given.only,

@@ -5,13 +5,29 @@ With names of parts (`python -m tests.bench argo`) only these are measured, and 
 
 import shutil
 import sys
+from collections.abc import Callable
 
-from tests.bench import argo, engine, isos, rack
+from tests.bench import argo, builds, engine, exports, isos, rack
 from tests.bench.page import PAGE, write
-from tests.lab.kube.fixture import take_down_unused, why_not
+from tests.e2e import images
+from tests.lab.kube.fixture import take_down_unused
+from tests.lab.kube.fixture import why_not as why_no_cluster
+from tests.lab.vcenter.fixture import why_not as why_no_vcenter
 
-PARTS = {"isos": isos.measure, "engine": engine.measure, "argo": argo.measure, "rack": rack.measure}
-ON_A_CLUSTER = ("argo", "rack")
+PARTS = {
+    "isos": isos.measure,
+    "engine": engine.measure,
+    "exports": exports.measure,
+    "builds": builds.measure,
+    "argo": argo.measure,
+    "rack": rack.measure,
+}
+NEEDS: dict[str, Callable[[], str]] = {
+    "argo": why_no_cluster,
+    "rack": why_no_cluster,
+    "exports": why_no_vcenter,
+    "builds": lambda: images.WHY_NOT,
+}
 
 
 def main(names: list[str]) -> None:
@@ -20,7 +36,7 @@ def main(names: list[str]) -> None:
     if missing := [tool for tool in isos.NEEDS if shutil.which(tool) is None]:
         sys.exit(f"make bench needs {' and '.join(missing)}: make packages")
     for name in names or PARTS:
-        if name in ON_A_CLUSTER and (reason := why_not()):
+        if name in NEEDS and (reason := NEEDS[name]()):
             print(f"{name} is left out: {reason}", file=sys.stderr)
             continue
         write({name: PARTS[name]()})

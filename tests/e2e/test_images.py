@@ -3,124 +3,32 @@
 import hashlib
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from steps.clients.vsphere.inventory import locate
-from steps.clients.vsphere.machines import named
-from steps.domain.image.plan import Place
-from steps.domain.image.vm import VmSeen
+from tests.e2e import images
 from tests.e2e.hera import Said, hera
+from tests.e2e.images import BY_CD, BY_FLOPPY, BY_HTTP, ISO, WHY_NOT, Desk
 from tests.lab import here
-from tests.lab.vcenter import fixture, ssh
-from tests.lab.vcenter.vcenter import CLUSTER, DATASTORE, VCenter, installer_iso, vcenter
+from tests.lab.vcenter import fixture
 
-WHY_NOT = here.why_not() or fixture.why_not() or ssh.why_not()
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "-")]
 
 NETWORK = here.network_for_tests("i", 8)
-ISO = "standin-linux-7.iso"
-KICKSTART = "rootpw --iscrypted {{ ssh_password_hash }}\nnetwork --bootproto=dhcp --hostname={{ name }}\n"
-PHOTON = (
-    '{"hostname": "{{ name }}", "password": {"crypted": true, "text": "{{ ssh_password_hash }}"}, "disk": "/dev/sda"}'
-)
-BY_FLOPPY = {"boot_command": "<tab> text ks=hd:fd0:/ks.cfg<enter>", "floppy_files": ["ks.cfg.j2"]}
-BY_CD = {"boot_command": "<enter>", "cd_files": ["ks.cfg.j2"], "cd_label": "OEMDRV"}
-BY_HTTP = {
-    "boot_command": [
-        "<esc><wait3s>vmlinuz initrd=initrd.img console=ttyS0 ",
-        "ks=http://{{ .HTTPIP }}:{{ .HTTPPort }}/ks.json<enter>",
-    ],
-    "http_directory": "pages",
-}
-
-
-@dataclass
-class Desk:
-    """A folder with the settings of images, and a mirror of the ISO. asked: what the mirror was asked for"""
-
-    vc: VCenter
-    folder: Path
-    mirror: str = ""
-    asked: list[str] = field(default_factory=list)
-
-    def settings(self, name: str, more: dict[str, Any]) -> Path:
-        """A file with these settings alone."""
-        file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(more))
-        return file
-
-    def image(self, name: str, **more: Any) -> Path:
-        """Settings of a base image of this name."""
-        sha256 = hashlib.sha256(installer_iso().read_bytes()).hexdigest()
-        iso = {"iso_url": [f"{self.mirror}/gone/{ISO}", f"{self.mirror}/{ISO}"], "iso_checksum": f"sha256:{sha256}"}
-        return self.settings(name, {"name": name, "disk_size": 100, "boot_wait": "10s"} | iso | more)
-
-    def run(self, *words: str | Path) -> Said:
-        """`hera run` with these words; its events are on stdout."""
-        about: list[str | Path] = [
-            "-f",
-            self.folder / "settings.yaml",
-            "--media-address",
-            NETWORK.host_address,
-            "--json",
-        ]
-        env = fixture.environment(self.vc)
-        return hera(self.folder, "run", words[0], *about, *words[1:], timeout_s=400, **env)
-
-    def seen(self, name: str) -> VmSeen | None:
-        """The VM of this name as vCenter shows it."""
-        with fixture.logged_in(self.vc) as vsphere:
-            site = locate(vsphere, Place(cluster=CLUSTER, datastore=DATASTORE, folder="images/linux"))
-            found = named(site, name)
-            return found.look() if found else None
-
-    @property
-    def kept_iso(self) -> Path:
-        [path] = (self.vc.datastore_folder / "herasphere" / "iso").rglob(ISO)
-        return path
-
-
-class Mirror(SimpleHTTPRequestHandler):
-    """Serves a folder, and remembers what it was asked for."""
-
-    def __init__(self, *args: Any, asked: list[str], directory: str) -> None:
-        self.asked = asked
-        super().__init__(*args, directory=directory)
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        self.asked.append(self.path)
-
-    def log_error(self, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("images")
-    (folder / "ks.cfg.j2").write_text(KICKSTART + "reboot\n")
-    (folder / "pages").mkdir()
-    (folder / "pages" / "ks.json.j2").write_text(PHOTON)
-    (folder / "provision.sh").write_text('#!/bin/sh -e\necho "$WHO" >/etc/provisioned\n')
-    with vcenter(folder / "vc", boots=True, network=NETWORK) as vc:
-        made = Desk(vc, folder)
-        common = fixture.settings_in(folder, vc)
-        common.write_text(common.read_text().replace("disk_size: 100\n", ""))
-        serve = partial(Mirror, asked=made.asked, directory=str(installer_iso().parent))
-        with ThreadingHTTPServer((NETWORK.host_address, 0), serve) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            made.mirror = f"http://{NETWORK.host_address}:{server.server_port}"
-            yield made
-            server.shutdown()
-    assert not NETWORK.is_up
+    with images.desk(tmp_path_factory.mktemp("images"), NETWORK, "127.0.0.2") as made:
+        yield made
+
+
+def run(desk: Desk, workflow: str, *words: str | Path) -> Said:
+    """`hera run` with these words; its events are on stdout."""
+    about = ("-f", desk.common, "--media-address", NETWORK.host_address, "--json")
+    return hera(desk.folder, "run", workflow, *about, *words, timeout_s=400, **fixture.environment(desk.vc))
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +48,7 @@ def released(desk: Desk) -> Said:
         "provision": [{"inline": ['grep -x "o\'ne & only" /etc/provisioned', "echo appliance >/etc/appliance"]}],
         "properties": [{"key": "hostname", "label": "Host name", "default": "appliance"}],
     }
-    return desk.run("release", "--image", image, "--appliance", desk.settings("appliance", appliance))
+    return run(desk, "release", "--image", image, "--appliance", desk.settings("appliance", appliance))
 
 
 def test_an_iso_becomes_an_ova(desk: Desk, released: Said) -> None:
@@ -177,10 +85,10 @@ def test_a_second_build_downloads_and_uploads_nothing_and_takes_the_place_of_the
     asked, before, iso = list(desk.asked), desk.seen("base"), desk.kept_iso.stat()
     assert [path for path in asked if path == f"/{ISO}"] == [f"/{ISO}"], "once, after the mirror that has it not"
     image = desk.image("base", **BY_CD)
-    refused = desk.run("build-image", "-f", image)
+    refused = run(desk, "build-image", "-f", image)
     assert (refused.code, desk.seen("base")) == (3, before)
     assert "base already" in refused.out and "--force" in refused.out
-    said = desk.run("build-image", "-f", image, "--force")
+    said = run(desk, "build-image", "-f", image, "--force")
     assert said.code == 0, said.err
     after = desk.seen("base")
     assert before is not None and after is not None and after.uuid != before.uuid
@@ -190,7 +98,7 @@ def test_a_second_build_downloads_and_uploads_nothing_and_takes_the_place_of_the
 
 def test_what_fails_is_kept_for_a_look_with_a_picture_of_its_console(desk: Desk) -> None:
     image = desk.image("broken", provision=[{"inline": ["echo the disk is full >&2", "exit 3"]}], **BY_HTTP)
-    said = desk.run("build-image", "-f", image, "--on-error", "keep")
+    said = run(desk, "build-image", "-f", image, "--on-error", "keep")
     assert said.code == 1
     [fault] = said.events("fault")
     assert fault["template"] == "provision-guest"

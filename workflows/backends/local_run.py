@@ -60,34 +60,68 @@ def run_install_hosts(
     desk: Desk, plan: InstallPlan, options: Options, on_event: Callable[[Event], None], environment: Mapping[str, str]
 ) -> Outcome:
     """Install the plan's hosts from this machine; returns when every host, and its clean-up, has come to an end."""
-    run, folder = new_run("install-hosts", options.state)
-    with (
-        unwound(),
-        media_of([host.bmc.url for host in plan.hosts], options, folder) as media,
-        secrets_folder(desk.secrets, media.token) as secrets,
-    ):
-        _hand_over_isos(desk, media)
-        parameters = {
-            "table": desk.text.decode("utf-8-sig"),
-            "only": json.dumps(sorted(options.only)),
-            "reinstall": json.dumps(options.reinstall),
-            "limit": str(options.limit),
-            "approved": digest_of(plan),
-            "media": media.control_url,
-        }
+    parameters = {
+        "table": desk.text.decode("utf-8-sig"),
+        "only": json.dumps(sorted(options.only)),
+        "reinstall": json.dumps(options.reinstall),
+        "limit": str(options.limit),
+        "approved": digest_of(plan),
+    }
+    order = LocalOrder("install-hosts", parameters, desk.references, desk.secrets)
+    with ready(order, [host.bmc.url for host in plan.hosts], options) as here:
+        _hand_over_isos(desk, here.media)
+        return here.run(on_event, environment)
+
+
+@dataclass(frozen=True)
+class LocalOrder:
+    """What is to run: a template's name, its parameters, and secrets by reference with what they mean."""
+
+    workflow: str
+    parameters: Mapping[str, str]
+    references: Collection[SecretRef]
+    texts: Mapping[SecretRef, str]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run that has everything around it: its name, its folder, a media service, and a folder of secrets."""
+
+    order: LocalOrder
+    options: Options
+    name: str
+    folder: Path
+    media: MediaAt
+    secrets: Path
+
+    def run(self, on_event: Callable[[Event], None], environment: Mapping[str, str]) -> Outcome:
+        """Run it; returns when it, and its clean-up, has come to an end."""
+        parameters = {**self.order.parameters, "media": self.media.control_url}
         result = local.run(
-            workflow("install-hosts", run=run, parameters=parameters, secrets=desk.references),
+            workflow(self.order.workflow, run=self.name, parameters=parameters, secrets=self.order.references),
             templates={name: template(name) for name in CATALOG},
-            folder=folder,
-            secrets=secrets,
+            folder=self.folder,
+            secrets=self.secrets,
             on_event=on_event,
-            max_pods=options.max_pods,
-            environment={**environment, "HERASPHERE_RUN_STORE": str(folder)},
+            max_pods=self.options.max_pods,
+            environment={**environment, "HERASPHERE_RUN_STORE": str(self.folder)},
         )
-    return Outcome(run, folder, exit_code_of(result.root, result.children))
+        return Outcome(self.name, self.folder, exit_code_of(result.root, result.children))
 
 
-def new_run(workflow: str, state: Path) -> tuple[str, Path]:
+@contextmanager
+def ready(order: LocalOrder, towards: Collection[str], options: Options) -> Iterator[Ready]:
+    """What a run needs around it, for as long as the context lasts. towards: URLs of what the run's guests are near"""
+    name, folder = _new_run(order.workflow, options.state)
+    with (
+        _unwound(),
+        _media_of(towards, options, folder) as media,
+        _secrets_folder(order.texts, media.token) as secrets,
+    ):
+        yield Ready(order, options, name, folder, media, secrets)
+
+
+def _new_run(workflow: str, state: Path) -> tuple[str, Path]:
     """A name for a run, and its folder, which is its own."""
     run = f"{workflow}-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
     folder = state / "runs" / run
@@ -117,7 +151,7 @@ def _code_of_failure(workflow: dict[str, Any]) -> int:
 
 
 @contextmanager
-def unwound() -> Iterator[None]:
+def _unwound() -> Iterator[None]:
     """While the context lasts, SIGTERM and SIGHUP end this process as an exception does: what was put up is taken down.
 
     While the engine runs it takes them itself, and lets the hosts' clean-up run first.
@@ -138,7 +172,7 @@ def unwound() -> Iterator[None]:
 
 
 @contextmanager
-def media_of(towards: Collection[str], options: Options, folder: Path) -> Iterator[MediaAt]:
+def _media_of(towards: Collection[str], options: Options, folder: Path) -> Iterator[MediaAt]:
     """The media service that was named, or one of this machine's. towards: URLs on whose route its readers are"""
     if options.media is not None:
         yield options.media
@@ -177,7 +211,7 @@ def _is_here(at: MediaAt) -> bool:
 
 
 @contextmanager
-def secrets_folder(secrets: Mapping[SecretRef, str], media_token: str) -> Iterator[Path]:
+def _secrets_folder(secrets: Mapping[SecretRef, str], media_token: str) -> Iterator[Path]:
     """A folder of mode 0700 with a file for each secret, in memory where the system offers that; gone afterwards."""
     memory = Path("/dev/shm")
     base = memory if sys.platform == "linux" and os.access(memory, os.W_OK) else None

@@ -8,6 +8,8 @@ import typer
 
 from steps.domain.errors import ConfigError
 from steps.domain.plan import digest_of
+from workflows.backends.argo.submit import Order
+from workflows.backends.argo.submit import workflow_of as ordered
 from workflows.catalog import CATALOG, as_yaml, template
 from workflows.catalog import workflow as workflow_of
 from workflows.cli.image_plan import Building, order_for, show_image_plan
@@ -65,13 +67,15 @@ def plan(
         print(f"plan {digest_of(planned)}", file=sys.stderr)
 
 
+@taking(building=Building)
 def render(
+    building: Building,
     workflow: Annotated[str | None, typer.Argument(metavar="WORKFLOW", help=f"one of: {', '.join(CATALOG)}")] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="host table (YAML)")] = None,
+    file: Files = None,
     everything: Annotated[bool, typer.Option("--all", help="every workflow there is")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="folder for --all")] = None,
 ) -> None:
-    """Print a workflow's template; with a table, the Workflow that refers to it. Or write all templates to a folder."""
+    """Print a workflow's template; with a table or settings, the Workflow of them. Or write all templates."""
     if everything != (workflow is None) or everything != (output is not None) or (everything and file):
         raise typer.BadParameter("either WORKFLOW [-f FILE], or --all -o DIR")
     if output is not None:
@@ -81,11 +85,16 @@ def render(
             print(output / f"{name}.yaml")
         return
     name = _known(workflow or "")
-    if file is None:
+    if not file and not building.is_said:
         print(as_yaml(template(name)), end="")
         return
+    if name in IMAGES:
+        image = order_for(name, file or (), building, "argo")
+        order = Order(name, image.parameters, image.references, image.texts)
+        print(as_yaml(ordered(order, f"{name}-1")), end="")
+        return
     _known(name, needs_table=True)
-    desk = desk_of(file, "argo")
+    desk = desk_of(one_table(file or ()), "argo")
     desk.plan()
     run = f"{name}-1"
     parameters = {"table": desk.text.decode("utf-8-sig"), "desk": f"{run}-desk"}

@@ -123,7 +123,7 @@ def _of_image(backend: Backend, asked: Asked, template: Manifest, given: Mapping
     if keeps and any(part.desk.members for part in image.parts):
         with backend.media() as service:
             send_bundles(image, service)
-    order = Order(asked.workflow, parameters, image.references, image.texts, image.volumes)
+    order = Order(asked.workflow, parameters, image.references, image.texts)
     return Ordered(order, image=image.name)
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from steps.domain.errors import ConfigError, Fault
 
 SUFFIX = ".j2"
 SEE = "see docs/image-settings.md"
-ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+# In a sandbox: a step that fills templates in can read secrets that whoever wrote them may not know.
+ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
 def rendered(files: Iterable[tuple[str, bytes]], values: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:

@@ -26,14 +26,12 @@ class Order:
     """What is to run: a template's name, values for its parameters, and the secrets its steps may read.
 
     references: all of them; texts: what the env: and file: references among them mean at the desk
-    volumes: in the place of the template's of the same names
     """
 
     template: str
     parameters: Mapping[str, str]
     references: Collection[SecretRef] = ()
     texts: Mapping[SecretRef, str] = field(default_factory=dict)
-    volumes: Collection[Manifest] = ()
 
 
 def new_name(template: str) -> str:
@@ -92,9 +90,7 @@ def workflow_of(order: Order, name: str) -> Manifest:
     """The Workflow for this order, under this name."""
     desk = desk_secret_of(name) if order.texts else ""
     parameters = {**order.parameters, **({"desk": desk} if desk else {})}
-    made = workflow(
-        order.template, run=name, parameters=parameters, secrets=order.references, desk=desk, volumes=order.volumes
-    )
+    made = workflow(order.template, run=name, parameters=parameters, secrets=order.references, desk=desk)
     made["metadata"]["labels"] |= PART_OF
     return made
 

@@ -107,6 +107,7 @@ ACCEPTED = _paths(
     spec.templates[].outputs.parameters[].description
     spec.templates[].metadata.**
     spec.templates[].serviceAccountName
+    spec.templates[].podSpecPatch
     spec.templates[].script.image
     spec.templates[].script.imagePullPolicy
     spec.templates[].script.resources.**

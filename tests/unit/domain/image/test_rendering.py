@@ -43,6 +43,7 @@ def test_values_are_put_in_as_they_are() -> None:
         ("\n{{ name | upcase }}", 2, "No filter named 'upcase'", "docs/image-settings.md"),
         ("\n{% include 'other' %}", 2, "no loader", "docs/image-settings.md"),
         ("\n\n{{ name + 1 }}", 3, "can only concatenate str", "docs/image-settings.md"),
+        ("{{ name.__class__.__mro__ }}", 1, "'__class__' of 'str' object is unsafe", "docs/image-settings.md"),
         ("{{ 1 / 0 }}", 1, "division by zero", "docs/image-settings.md"),
     ],
 )
