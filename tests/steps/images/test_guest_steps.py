@@ -10,6 +10,7 @@ import pytest
 from steps.build import provision_guest, shrink_disk, shut_down_vm, wait_for_guest
 from steps.clients.vsphere.machines import Vm
 from steps.domain.errors import TimedOut, Unavailable, Unsupported, VerifyFailed
+from steps.domain.image.shrink import SCRIPT
 from tests.lab.vcenter.fixture import GUEST_PASSWORD, why_not
 from tests.steps.images.lab import Lab
 from tests.steps.images.sshd import Sshd, sshd
@@ -145,7 +146,7 @@ def test_free_space_is_zeroed_unless_that_is_not_wanted(lab: Lab, guest: Sshd) -
     plan = lab.plan(at(guest.port))
     made = lab.made(plan)
     lab.do(shrink_disk, plan, vm=made, address=HERE)
-    assert guest.files == [shrink_disk.SCRIPT] and len(guest.orders) == 1
+    assert guest.files == [SCRIPT] and len(guest.orders) == 1
     guest.answers = {"herasphere-": (1, "")}
     with pytest.raises(VerifyFailed, match="zeroing free space ended with 1"):
         lab.do(shrink_disk, plan, vm=made, address=HERE)
