@@ -34,6 +34,7 @@ GIT_WITHIN_S = 10.0
 class ImageDesk:
     """Settings files on this machine, in the order given, and what they refer to.
 
+    part:    which of a run's settings these are, where it has several: each has its own secrets
     members: the files of each name, found when they were planned
     notes:   what is to be known of the settings and is no fault
     """
@@ -42,6 +43,7 @@ class ImageDesk:
     environment: Mapping[str, str]
     engine: Engine = "local"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    part: str = ""
     members: dict[Reference, tuple[Member, ...]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
@@ -80,7 +82,11 @@ class ImageDesk:
     def text(self) -> str:
         """The settings as a workflow's parameter, once they were planned: filled in, secrets by reference."""
         data = {key: value for key, value in self._settings[1].data.items() if key != "variables"}
-        kept = {key: _kept(key).model_dump(exclude_none=True) for key in data if _kept(key).ref in self.secrets.texts}
+        kept = {
+            key: self._kept(key).model_dump(exclude_none=True)
+            for key in data
+            if self._kept(key).ref in self.secrets.texts
+        }
         dumped: str = yaml.dump(data | kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
         return dumped.replace("{{", "{\\x7B")
 
@@ -98,7 +104,12 @@ class ImageDesk:
         for reference in references(settings):
             if found := tuple(self._found(reference)):
                 self.members[reference] = found
-        if bundle := self.write_bundle():
+        try:
+            bundle = self.write_bundle()
+        except OSError as error:
+            hint = "let whoever runs this read it"
+            raise ConfigError([Fault(str(error.filename), 0, 0, f"cannot be read: {error.strerror}", hint)]) from error
+        if bundle:
             layers.data["files"] = bundle
             settings = settings.model_copy(update={"files": bundle})
         return settings, layers
@@ -113,9 +124,13 @@ class ImageDesk:
         return Surroundings(read_secret=self.secrets.read, keep_secret=self._keep_secret, check_files=self._check_files)
 
     def _keep_secret(self, key: str, text: str) -> SecretEntry:
-        entry = _kept(key)
+        entry = self._kept(key)
         self.secrets.keep(entry, text)
         return entry
+
+    def _kept(self, key: str) -> SecretEntry:
+        """How a secret is referred to that stood in a file."""
+        return SecretEntry(secret=DESK_SECRET, key=".".join(["setting", *filter(None, [self.part]), key]))
 
     def _check_files(self, name: str) -> None:
         if not any(reference.name == name for reference in self.members):
@@ -126,7 +141,7 @@ class ImageDesk:
         """Every file that the name means, in the first folder that has any."""
         for folder in self.folders:
             paths = sorted(folder.glob(reference.name)) if _is_pattern(reference.name) else [folder / reference.name]
-            members = [member for path in paths if path.exists() for member in _members(path, reference)]
+            members = [member for path in paths for member in _members(path, reference)]
             if members:
                 yield from members[:MOST_FILES]
                 return
@@ -157,7 +172,8 @@ def git_describe(folder: Path) -> str:
 
 
 def _members(path: Path, reference: Reference) -> Iterator[Member]:
-    if not path.is_dir():
+    """The file, or those below the folder; none of a device or a pipe."""
+    if path.is_file():
         yield Member(reference, path.name, path)
         return
     root = path if reference.inside or reference.name.endswith("/") else path.parent
@@ -177,8 +193,3 @@ def _content(file: Path) -> bytes:
     except OSError as error:
         hint = "give the path of a settings file; see docs/image-settings.md"
         raise ConfigError([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}", hint)]) from error
-
-
-def _kept(key: str) -> SecretEntry:
-    """How a secret is referred to that stood in a file."""
-    return SecretEntry(secret=DESK_SECRET, key=f"setting.{key}")

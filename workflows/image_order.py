@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from steps.domain.errors import ConfigError, Fault
 from steps.domain.host import SecretRef
 from steps.domain.image.plan import AppliancePlan, BuildPlan, digest_of
 from steps.domain.image.planning import Choices
@@ -74,7 +75,12 @@ def release_order(
     image_files: Sequence[Path], appliance_files: Sequence[Path], choices: Choices, *, engine: Engine
 ) -> ImageOrder:
     """An image, and the appliance that is made of it; ConfigError with every fault of the one or the other."""
-    image, appliance = (ImageDesk(files, os.environ, engine) for files in (image_files, appliance_files))
+    image = ImageDesk(image_files, os.environ, engine, part="image")
+    appliance = ImageDesk(appliance_files, os.environ, engine)
     built = image.plan_build(choices)
     made = appliance.plan_appliance(choices, base=built.name)
+    if any(appliance.secrets.texts.get(ref, text) != text for ref, text in image.secrets.texts.items()):
+        what = "a file with a secret is another one than that of its name beside the image's settings"
+        hint = "another name for one of them, or its whole path"
+        raise ConfigError([Fault(str(appliance_files[-1]), 0, 0, what, hint)])
     return ImageOrder("release", [Part(image, built), Part(appliance, made)], choices)
