@@ -51,22 +51,25 @@ class Desk:
     def table(self) -> Path:
         return self.folder / "hosts.yaml"
 
-    def write_table(self, **defaults: Any) -> None:
+    def write_table(self, count: int = 3, **defaults: Any) -> None:
         whole = {
             "iso": "esxi.iso",
             "root_password": {"env": "ROOT_PASSWORD"},
             "bmc": {"username": "admin", "password": {"file": "bmc-password"}, "verify_tls": "false"},
-            "network": {"netmask": "255.255.255.0", "gateway": "10.99.0.1", "domain": "lab.test"},
+            "network": {"netmask": "255.255.240.0", "gateway": "10.99.0.1", "domain": "lab.test"},
             "disk": {"model": "LAB DISK"},
         } | defaults
         rows = [
             {
                 "name": f"esx{n:02}",
                 "serial": f"LAB{n:04}",
-                "bmc": {"address": f"10.0.0.{n}"},
-                "network": {"mac": f"52:54:00:00:00:{n:02x}", "address": f"10.99.0.{100 + n}"},
+                "bmc": {"address": f"10.0.{n // 250}.{n % 250}"},
+                "network": {
+                    "mac": f"52:54:00:00:{n // 250:02x}:{n % 250:02x}",
+                    "address": f"10.99.{n // 100}.{100 + n % 100}",
+                },
             }
-            for n in (1, 2, 3)
+            for n in range(1, count + 1)
         ]
         self.table.write_text(yaml.safe_dump({"defaults": whole, "hosts": rows}))
 

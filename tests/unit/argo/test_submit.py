@@ -122,6 +122,13 @@ def test_a_workflow_without_a_table(desk: Desk) -> None:
     assert len(desk.names("workflows")) == 1
 
 
+def test_a_table_too_large_for_a_step_is_refused_at_the_desk(desk: Desk) -> None:
+    desk.write_table(count=1200)
+    said = submit(desk, "--yes")
+    assert said.code == 2 and "split it" in said.err and "KiB" in said.err
+    assert desk.names("workflows") == desk.names("secrets") == []
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -1,6 +1,7 @@
 """From what a person asked for to a Workflow on the cluster, and the Secret it needs."""
 
 import base64
+import json
 import random
 import string
 from collections.abc import Collection, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steps.domain.children import RUN_LABEL
-from steps.domain.errors import HerasphereError, NotFound, Refused, Unavailable
+from steps.domain.errors import HerasphereError, NotFound, Refused, Unavailable, Unsupported
 from steps.domain.host import SecretRef
 from steps.domain.model_faults import did_you_mean
 from steps.domain.outcome import mapping
@@ -17,6 +18,7 @@ from workflows.backends.argo.backend import Backend, DeskSecrets, Manifest, Work
 from workflows.catalog import workflow
 from workflows.defaults import VERSION
 
+MOST_BYTES = 120 * 1024  # Argo hands a step its parameters in an environment variable, for which Linux has 128 KiB
 VERSION_LABEL = "app.kubernetes.io/version"
 PART_OF = {"app.kubernetes.io/part-of": "herasphere", VERSION_LABEL: VERSION}
 
@@ -72,7 +74,10 @@ def declared(template: Manifest) -> dict[str, dict[str, Any]]:
 
 
 def check_parameters(template: Manifest, given: Mapping[str, str]) -> None:
-    """Raise NotFound for a parameter or a choice that there is not, and for one that has no value."""
+    """Raise NotFound for a parameter or a choice that there is not, and for one that has no value.
+
+    Unsupported for what is too large for a step.
+    """
     known, name = declared(template), template["metadata"]["name"]
     for key, value in given.items():
         if key not in known:
@@ -84,6 +89,16 @@ def check_parameters(template: Manifest, given: Mapping[str, str]) -> None:
         if key not in given and "value" not in each and "default" not in each:
             about = str(each.get("description") or "a value")
             raise NotFound(f"the parameter {key} has no value", where=name, hint=f"-p {key}=…: {about}")
+    _must_fit(name, given)
+
+
+def _must_fit(template: str, given: Mapping[str, str]) -> None:
+    sizes = {key: len(json.dumps(value)) for key, value in given.items()}
+    if sum(sizes.values()) > MOST_BYTES:
+        key = max(sizes, key=lambda each: sizes[each])
+        what = f"{key} is {sizes[key] >> 10} KiB, and a step on Argo is given {MOST_BYTES >> 10} at the most"
+        hint = "split it: several runs may be under way at once" if key == "table" else "make it shorter"
+        raise Unsupported(what, where=template, hint=hint)
 
 
 def workflow_of(order: Order, name: str) -> Manifest:
