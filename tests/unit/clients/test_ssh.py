@@ -56,14 +56,15 @@ def session(running: Sshd) -> Iterator[Guest]:
 
 
 @pytest.fixture
-def server(running: Sshd, tmp_path: Path) -> Sshd:
-    """As new."""
-    fresh = Sshd(tmp_path / "home")
-    fresh.home.mkdir()
-    running.home, running.ways, running.password, running.key = fresh.home, fresh.ways, fresh.password, fresh.key
+def server(running: Sshd, tmp_path: Path) -> Iterator[Sshd]:
+    """As new, and left so: the session may begin after any test."""
+    running.home = tmp_path / "home"
+    running.home.mkdir()
     running.tried.clear()
     running.commands.clear()
-    return running
+    yield running
+    fresh = Sshd(running.home)
+    running.ways, running.password, running.key = fresh.ways, fresh.password, fresh.key
 
 
 @pytest.fixture
